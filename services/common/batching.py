@@ -1,0 +1,141 @@
+"""Batcher: group commit. Whatever waits while earlier batches are in flight forms the next one.
+
+No timer and no size to wait for: an idle shop answers a single request at once, a busy one in large batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+from services.common.errors import ShopError, Unavailable
+from services.common.telemetry import metrics
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Results in the order of the items; a ShopError is the result of an item that failed alone.
+RunBatch = Callable[[list[Item]], Awaitable[Sequence[Result | ShopError]]]
+
+
+class Batcher(Generic[Item, Result]):
+    """Runs items in batches of at most `max_items`, at most `in_flight` batches at a time.
+
+    `weigh` and `max_weight` bound a batch by another measure, such as bytes. With more than `max_waiting` items in the
+    queue an item is refused (Unavailable). A batch that raises fails all its items with that error.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        run: RunBatch[Item, Result],
+        *,
+        max_items: int,
+        in_flight: int,
+        max_waiting: int = 20_000,
+        weigh: Callable[[Item], int] | None = None,
+        max_weight: int = 0,
+    ) -> None:
+        self._run = run
+        self._max_items = max_items
+        self._in_flight = in_flight
+        self._max_waiting = max_waiting
+        self._weigh = weigh
+        self._max_weight = max_weight
+        self._waiting: deque[tuple[Item, asyncio.Future[Result], float]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+        self._size = metrics.BATCH_SIZE.labels(name)
+        self._wait = metrics.BATCH_WAIT.labels(name)
+        self._duration = metrics.BATCH_DURATION.labels(name)
+
+    @property
+    def idle(self) -> bool:
+        return not self._running and not self._waiting
+
+    async def add(self, item: Item) -> Result:
+        """The item's own result, or its error raised. The item is run even if the caller no longer waits."""
+        return await self._enqueue(item)
+
+    async def add_many(self, items: Iterable[Item]) -> list[Result | ShopError]:
+        """The results of all items, in their order, errors among them."""
+        futures = [self._try_enqueue(item) for item in items]
+        results = await asyncio.gather(*futures, return_exceptions=True)
+        return [_result(result) for result in results]
+
+    async def drain(self) -> None:
+        """Waits until nothing waits and nothing runs."""
+        while self._running:
+            await asyncio.wait(set(self._running))
+
+    def _try_enqueue(self, item: Item) -> asyncio.Future[Result]:
+        try:
+            return self._enqueue(item)
+        except ShopError as error:
+            refused: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
+
+    def _enqueue(self, item: Item) -> asyncio.Future[Result]:
+        if len(self._waiting) >= self._max_waiting:
+            raise Unavailable("too many requests are waiting; try again")
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future, time.monotonic()))
+        if len(self._running) < self._in_flight:
+            task = asyncio.create_task(self._work())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return future
+
+    async def _work(self) -> None:
+        # One turn of the loop first, so that requests that arrived together travel together.
+        await asyncio.sleep(0)
+        while self._waiting:
+            items, futures = self._take()
+            start = time.perf_counter()
+            try:
+                results: Sequence[Result | ShopError] = await self._run(items)
+                if len(results) != len(items):
+                    raise RuntimeError(f"{len(items)} items gave {len(results)} results")
+            except Exception as error:
+                for future in futures:
+                    _settle(future, error)
+            else:
+                for future, result in zip(futures, results, strict=True):
+                    _settle(future, result)
+            self._duration.observe(time.perf_counter() - start)
+
+    def _take(self) -> tuple[list[Item], list[asyncio.Future[Result]]]:
+        items: list[Item] = []
+        futures: list[asyncio.Future[Result]] = []
+        weight = 0
+        now = time.monotonic()
+        while self._waiting and len(items) < self._max_items:
+            item, future, since = self._waiting[0]
+            if self._weigh:
+                weight += self._weigh(item)
+                if items and weight > self._max_weight:
+                    break
+            self._waiting.popleft()
+            items.append(item)
+            futures.append(future)
+            self._wait.observe(now - since)
+        self._size.observe(len(items))
+        return items, futures
+
+
+def _settle(future: asyncio.Future[Result], result: Result | Exception) -> None:
+    if future.done():  # the caller went away
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+def _result(result: Result | BaseException) -> Result | ShopError:
+    if isinstance(result, BaseException) and not isinstance(result, ShopError):
+        raise result
+    return result
