@@ -1,0 +1,127 @@
+"""MySQL from asyncio: SQLAlchemy Core over asyncmy, one pool for transactions and one for single reads."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from services.common.errors import Unavailable, UnknownOutcome
+from services.common.settings import MysqlSettings
+from services.common.telemetry import metrics
+
+log = structlog.get_logger()
+
+Value = TypeVar("Value")
+
+# MySQL's codes: deadlock, lock wait; and those that mean that the server is away.
+_CONFLICTS = {1205, 1213}
+_AWAY = {1040, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 2002, 2003, 2006, 2013, 2014, 2055}
+_ATTEMPTS = 8
+
+
+class Database:
+    """A resource: the tables of one schema. Errors of the connection come out as Unavailable or UnknownOutcome."""
+
+    def __init__(self, settings: MysqlSettings, schema: str) -> None:
+        self.name = "mysql"
+        url = sa.URL.create(
+            "mysql+asyncmy",
+            settings.mysql_user,
+            settings.mysql_password.get_secret_value(),
+            settings.mysql_host,
+            settings.mysql_port,
+            settings.mysql_database or schema,
+            query={"charset": "utf8mb4"},
+        )
+        self._write = _engine(url, settings.mysql_pool, isolation_level="READ COMMITTED", pool_reset_on_return=None)
+        self._read = _engine(
+            url, settings.mysql_pool, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True
+        )
+
+    async def open(self) -> None:
+        """Connections are made when needed."""
+
+    async def close(self) -> None:
+        await self._write.dispose()
+        await self._read.dispose()
+
+    async def check(self) -> None:
+        async with self.read() as connection:
+            await connection.execute(sa.select(1))
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for single statements that see what is committed."""
+        try:
+            async with self._read.connect() as connection:
+                yield connection
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            if _away(error):
+                raise Unavailable("the database cannot be reached; try again") from error
+            raise
+
+    async def run(self, work: Callable[[AsyncConnection], Awaitable[Value]]) -> Value:
+        """Runs `work` in one transaction and commits; any error rolls back.
+
+        Deadlocks, lock waits and connections found dead before the commit are tried again, so `work` must have no
+        effect outside the transaction. A connection lost during the commit is an UnknownOutcome.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return await self._once(work)
+            except (DBAPIError, PoolTimeout, OSError) as error:
+                again = _code(error) in _CONFLICTS or (_away(error) and attempt == 1)
+                if not again or attempt == _ATTEMPTS:
+                    if _away(error):
+                        raise Unavailable("the database cannot be reached; try again") from error
+                    raise
+                await asyncio.sleep(random.uniform(0, 0.005 * 2**attempt))  # noqa: S311 - jitter, no secret
+        raise AssertionError("unreachable")
+
+    async def _once(self, work: Callable[[AsyncConnection], Awaitable[Value]]) -> Value:
+        async with self._write.connect() as connection:
+            metrics.POOL_IN_USE.inc()
+            try:
+                value = await work(connection)
+            except BaseException:
+                await connection.rollback()
+                raise
+            else:
+                await self._commit(connection)
+                return value
+            finally:
+                metrics.POOL_IN_USE.dec()
+
+    async def _commit(self, connection: AsyncConnection) -> None:
+        try:
+            await connection.commit()
+        except (DBAPIError, OSError) as error:
+            if _away(error):
+                raise UnknownOutcome("the database went away during the commit") from error
+            raise
+
+
+def _engine(url: sa.URL, pool_size: int, **options: object) -> AsyncEngine:
+    return create_async_engine(
+        url, pool_size=pool_size, max_overflow=0, pool_timeout=5, pool_recycle=1800, hide_parameters=True, **options
+    )
+
+
+def _code(error: BaseException) -> int:
+    arguments = getattr(getattr(error, "orig", None), "args", ())
+    return arguments[0] if arguments and isinstance(arguments[0], int) else 0
+
+
+def _away(error: BaseException) -> bool:
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or _code(error) in _AWAY
+    return isinstance(error, PoolTimeout | OSError)

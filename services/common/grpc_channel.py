@@ -1,0 +1,72 @@
+"""Calls to other services: one channel per target for the life of the process, round robin over its pods."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+
+from services.common.errors import Unavailable, from_grpc
+
+Answer = TypeVar("Answer")
+
+_OPTIONS = [
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.dns_min_time_between_resolutions_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+]
+
+
+class GrpcChannel:
+    """A resource: the channel to one service. `services` tells which of their calls may be repeated."""
+
+    def __init__(self, name: str, target: str, *services: ServiceDescriptor) -> None:
+        self.name = name
+        options = [*_OPTIONS, ("grpc.service_config", json.dumps(_service_config(services)))]
+        self.channel = grpc.aio.insecure_channel(f"dns:///{target}", options=options)
+
+    async def open(self) -> None:
+        """Connects in the background; calls fail fast until then."""
+        self.channel.get_state(try_to_connect=True)
+
+    async def close(self) -> None:
+        await self.channel.close()
+
+    async def check(self) -> None:
+        state = self.channel.get_state(try_to_connect=True)
+        if state not in (grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.IDLE):
+            raise Unavailable(f"{self.name} is {state.name.lower()}")
+
+
+def _service_config(services: tuple[ServiceDescriptor, ...]) -> dict[str, object]:
+    """Round robin, and a retry on UNAVAILABLE for the calls whose proto says that they may be repeated."""
+    repeatable = [
+        {"service": service.full_name, "method": method.name}
+        for service in services
+        for method in service.methods
+        if method.GetOptions().idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN
+    ]
+    retry = {
+        "maxAttempts": 5,
+        "initialBackoff": "0.05s",
+        "maxBackoff": "1s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    config: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}]}
+    if repeatable:
+        config["methodConfig"] = [{"name": repeatable, "retryPolicy": retry}]
+    return config
+
+
+async def answer(call: Awaitable[Answer]) -> Answer:
+    """The answer of a stub's call; its failure as an error of the tree."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise from_grpc(error) from error

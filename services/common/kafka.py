@@ -1,0 +1,165 @@
+"""Kafka from asyncio: a Publisher that waits for every acknowledgement, and a loop that consumes in batches.
+
+The loop commits offsets only after its handler has dealt with the whole batch: redelivery is normal, loss is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from services.common.errors import Unavailable, UnknownOutcome
+from services.common.settings import KafkaSettings
+from services.common.telemetry import metrics
+
+log = structlog.get_logger()
+
+Headers = Sequence[tuple[str, bytes]]
+Handler = Callable[[list[ConsumerRecord]], Awaitable[None]]
+
+_RETRY_SECONDS = 1.0
+
+
+class Publisher:
+    """A resource: an idempotent producer (acks=all) that connects in the background and reconnects by itself."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self.name = "kafka"
+        self._brokers = settings.kafka_brokers
+        self._producer: AIOKafkaProducer | None = None
+        self._starting: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        self._starting = asyncio.create_task(self._start())
+
+    async def _start(self) -> None:
+        while True:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._brokers,
+                acks="all",
+                enable_idempotence=True,
+                request_timeout_ms=10_000,
+                max_batch_size=262_144,
+            )
+            try:
+                await producer.start()
+            except (KafkaError, OSError) as error:
+                await producer.stop()
+                log.warning("kafka cannot be reached", error=str(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                self._producer = producer
+                return
+
+    async def close(self) -> None:
+        if self._starting:
+            self._starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._starting
+        if self._producer:
+            await self._producer.stop()  # sends what is still buffered
+
+    async def check(self) -> None:
+        await self._ready().client.force_metadata_update()
+
+    async def publish(self, topic: str, messages: Sequence[tuple[str, bytes]], headers: Headers = ()) -> None:
+        """Returns when Kafka has acknowledged every (key, value).
+
+        Unavailable: none was sent. UnknownOutcome: some may have been; publishing them again may double them.
+        """
+        producer = self._ready()
+        try:
+            sends = [
+                await producer.send(topic, key=key.encode(), value=value, headers=headers) for key, value in messages
+            ]
+            await asyncio.gather(*sends)
+        except (KafkaError, OSError) as error:
+            raise UnknownOutcome(f"Kafka did not acknowledge: {type(error).__name__}") from error
+        metrics.KAFKA_PRODUCED.labels(topic).inc(len(messages))
+
+    def _ready(self) -> AIOKafkaProducer:
+        if not self._producer:
+            raise Unavailable("Kafka cannot be reached; try again")
+        return self._producer
+
+
+class BatchConsumer:
+    """A resource and a loop: hands records of some topics to a handler, at most `max_records` at a time.
+
+    An error of the handler leaves the offsets where they are; the same records come again after a pause.
+    """
+
+    def __init__(
+        self, settings: KafkaSettings, *, topics: Sequence[str], group: str, max_records: int, handler: Handler
+    ) -> None:
+        self.name = f"kafka group {group}"
+        self._settings = settings
+        self._topics = topics
+        self._group = group
+        self._max_records = max_records
+        self._handler = handler
+        self._connected = False
+
+    async def open(self) -> None:
+        """The loop connects."""
+
+    async def close(self) -> None:
+        """The loop disconnects."""
+
+    async def check(self) -> None:
+        if not self._connected:
+            raise Unavailable("no connection to Kafka yet")
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Consumes until `stopping` is set; the batch in hand is finished and committed."""
+        while not stopping.is_set():
+            consumer = AIOKafkaConsumer(
+                *self._topics,
+                bootstrap_servers=self._settings.kafka_brokers,
+                group_id=self._group,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+                max_poll_interval_ms=600_000,
+                session_timeout_ms=15_000,
+            )
+            try:
+                await consumer.start()
+                self._connected = True
+                await self._consume(consumer, stopping)
+            except Exception as error:
+                log.warning("consumer starts again", group=self._group, error=repr(error))
+                await _wait(stopping, _RETRY_SECONDS)
+            finally:
+                self._connected = False
+                await consumer.stop()
+
+    async def _consume(self, consumer: AIOKafkaConsumer, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            fetched: Mapping[TopicPartition, list[ConsumerRecord]] = await consumer.getmany(
+                timeout_ms=500, max_records=self._max_records
+            )
+            records = [record for batch in fetched.values() for record in batch]
+            if not records:
+                continue
+            await self._handler(records)
+            await consumer.commit({partition: batch[-1].offset + 1 for partition, batch in fetched.items()})
+            self._count(consumer, fetched)
+
+    def _count(self, consumer: AIOKafkaConsumer, fetched: Mapping[TopicPartition, list[ConsumerRecord]]) -> None:
+        for partition, batch in fetched.items():
+            metrics.KAFKA_CONSUMED.labels(partition.topic).inc(len(batch))
+            end = consumer.highwater(partition)
+            if end is not None:
+                lag = metrics.KAFKA_LAG.labels(partition.topic, str(partition.partition))
+                lag.set(max(0, end - batch[-1].offset - 1))
+
+
+async def _wait(stopping: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), seconds)
