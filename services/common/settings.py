@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 SECRETS_DIR = os.environ.get("ESHOP_SECRETS_DIR") or None
 
@@ -36,6 +36,18 @@ class ProcessSettings(BaseSettings):
     grace_seconds: float = 10
     otlp_endpoint: str = ""
     trace_ratio: float = Field(0.01, ge=0, le=1)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then secret files, whose names carry no prefix: `mysql_password`."""
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, env_prefix="")
 
 
 class MysqlSettings(ProcessSettings):
