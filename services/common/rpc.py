@@ -74,9 +74,10 @@ def validate(message: Message) -> None:
 def _sentence(error: ValidationError, message: Message) -> str:
     parts = []
     for violation in error.violations[:5]:
+        path = violation.proto.field
         names = [
-            f"{element.field_name}[{element.index}]" if element.HasField("index") else element.field_name
-            for element in violation.proto.field.elements
+            f"{element.field_name}[{element.subscript.value}]" if element.subscript else element.field_name
+            for element in (path.elements if path else ())
         ]
         parts.append(f"{'.'.join(_contract_names(names, message))}: {violation.proto.message}")
     return "; ".join(parts)
