@@ -200,7 +200,7 @@ def _response_writer(rpc: Rpc, rule: HttpRule) -> Callable[[Message], bytes]:
     if rule.response_field is None:
         return encoder(rpc.response)
     name, descriptor = rule.response_field.name, rule.response_field.message_type
-    write = encoder(GetMessageClass(descriptor))  # type: ignore[arg-type] - http_rule has seen that it is a message
+    write = encoder(GetMessageClass(descriptor))  # type: ignore[arg-type]  # http_rule saw a message
     return lambda response: write(getattr(response, name))
 
 
