@@ -53,7 +53,7 @@ def page_bounds(page: int, limit: int) -> tuple[int, int]:
 
 
 def order_by(sort: str, columns: Columns) -> list[sa.ColumnElement[Any]]:
-    """`-id,name`: descending by id, then ascending by name. Empty: newest first. The id comes last, for stable pages."""
+    """`-id,name`: descending by id, then ascending by name. Empty: newest first. The id comes last: stable pages."""
     clauses: list[sa.ColumnElement[Any]] = []
     for part in sort.split(",") if sort else ["-id"]:
         name = part.strip()
