@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from services.common.errors import ShopError, Unavailable
 from services.common.telemetry import metrics
 
+Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -24,8 +25,8 @@ RunBatch = Callable[[list[Item]], Awaitable[Sequence[Result | ShopError]]]
 class Batcher(Generic[Item, Result]):
     """Runs items in batches of at most `max_items`, at most `in_flight` batches at a time.
 
-    `weigh` and `max_weight` bound a batch by another measure, such as bytes. With more than `max_waiting` items in the
-    queue an item is refused (Unavailable). A batch that raises fails all its items with that error.
+    With `max_waiting` items in the queue a further one is refused (Unavailable). A batch that raises fails all its
+    items with that error.
     """
 
     def __init__(
@@ -36,15 +37,11 @@ class Batcher(Generic[Item, Result]):
         max_items: int,
         in_flight: int,
         max_waiting: int = 20_000,
-        weigh: Callable[[Item], int] | None = None,
-        max_weight: int = 0,
     ) -> None:
         self._run = run
         self._max_items = max_items
         self._in_flight = in_flight
         self._max_waiting = max_waiting
-        self._weigh = weigh
-        self._max_weight = max_weight
         self._waiting: deque[tuple[Item, asyncio.Future[Result], float]] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._size = metrics.BATCH_SIZE.labels(name)
@@ -110,20 +107,51 @@ class Batcher(Generic[Item, Result]):
     def _take(self) -> tuple[list[Item], list[asyncio.Future[Result]]]:
         items: list[Item] = []
         futures: list[asyncio.Future[Result]] = []
-        weight = 0
         now = time.monotonic()
         while self._waiting and len(items) < self._max_items:
-            item, future, since = self._waiting[0]
-            if self._weigh:
-                weight += self._weigh(item)
-                if items and weight > self._max_weight:
-                    break
-            self._waiting.popleft()
+            item, future, since = self._waiting.popleft()
             items.append(item)
             futures.append(future)
             self._wait.observe(now - since)
         self._size.observe(len(items))
         return items, futures
+
+
+class BatcherGroup(Generic[Key, Item, Result]):
+    """A Batcher for each key, made when it is needed and dropped when it is idle; the options are a Batcher's."""
+
+    def __init__(self, name: str, run: RunBatch[Item, Result], *, max_items: int, in_flight: int) -> None:
+        self._name = name
+        self._run = run
+        self._max_items = max_items
+        self._in_flight = in_flight
+        self._batchers: dict[Key, Batcher[Item, Result]] = {}
+
+    async def add(self, key: Key, item: Item) -> Result:
+        """Batcher.add of this key's batcher."""
+        try:
+            return await self._batcher(key).add(item)
+        finally:
+            self._drop(key)
+
+    async def add_many(self, key: Key, items: Iterable[Item]) -> list[Result | ShopError]:
+        """Batcher.add_many of this key's batcher."""
+        try:
+            return await self._batcher(key).add_many(items)
+        finally:
+            self._drop(key)
+
+    def _batcher(self, key: Key) -> Batcher[Item, Result]:
+        batcher = self._batchers.get(key)
+        if batcher is None:
+            batcher = Batcher(self._name, self._run, max_items=self._max_items, in_flight=self._in_flight)
+            self._batchers[key] = batcher
+        return batcher
+
+    def _drop(self, key: Key) -> None:
+        batcher = self._batchers.get(key)
+        if batcher and batcher.idle:
+            del self._batchers[key]
 
 
 def _settle(future: asyncio.Future[Result], result: Result | Exception) -> None:

@@ -43,9 +43,7 @@ class Database:
             query={"charset": "utf8mb4"},
         )
         self._write = _engine(url, settings.mysql_pool, isolation_level="READ COMMITTED", pool_reset_on_return=None)
-        self._read = _engine(
-            url, settings.mysql_pool, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True
-        )
+        self._read = _engine(url, settings.mysql_pool, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
 
     async def open(self) -> None:
         """Connections are made when needed."""

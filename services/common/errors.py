@@ -11,7 +11,8 @@
     │   ├── StockInsufficient 40902
     │   ├── CouponNotUsable   40903
     │   ├── LimitReached      40904
-    │   └── AlreadyExists     40905
+    │   ├── AlreadyExists     40905
+    │   └── OrderInFlight     40906  another transaction of the order is not finished
     ├── TooLarge              41300
     ├── KeyReused             42200  the Idempotency-Key belongs to another request
     ├── Unavailable           50300  nothing was changed; try again
@@ -95,6 +96,10 @@ class LimitReached(Conflict):
 
 class AlreadyExists(Conflict):
     code = errors_pb2.ERROR_CODE_ALREADY_EXISTS
+
+
+class OrderInFlight(Conflict):
+    code = errors_pb2.ERROR_CODE_ORDER_IN_FLIGHT
 
 
 class TooLarge(ShopError):

@@ -19,7 +19,9 @@ class Branch:
 
 
 # The order saga: the first three run in parallel, CreateOrders when all of them have succeeded.
-DEDUCT_STOCK: Final = Branch("stock", "eshop.stock.v1.StockBranches/Deduct", "eshop.stock.v1.StockBranches/DeductRevert")
+DEDUCT_STOCK: Final = Branch(
+    "stock", "eshop.stock.v1.StockBranches/Deduct", "eshop.stock.v1.StockBranches/DeductRevert"
+)
 USE_COUPONS: Final = Branch("coupon", "eshop.coupon.v1.CouponBranches/Use", "eshop.coupon.v1.CouponBranches/UseRevert")
 CREATE_PAYMENTS: Final = Branch(
     "pay", "eshop.pay.v1.PayBranches/CreatePayments", "eshop.pay.v1.PayBranches/CreatePaymentsRevert"

@@ -17,16 +17,21 @@ Answer = TypeVar("Answer")
 _OPTIONS = [
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.dns_min_time_between_resolutions_ms", 5_000),
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 ]
 
 
 class GrpcChannel:
-    """A resource: the channel to one service. `services` tells which of their calls may be repeated."""
+    """A resource: the channel to one service. `services` tells which of their calls may be repeated.
+
+    Once reached, the other side no longer counts for our readiness: its absence fails the calls that need it, and must
+    not take a whole row of services out of traffic.
+    """
 
     def __init__(self, name: str, target: str, *services: ServiceDescriptor) -> None:
         self.name = name
+        self._reached = False
         options = [*_OPTIONS, ("grpc.service_config", json.dumps(_service_config(services)))]
         self.channel = grpc.aio.insecure_channel(f"dns:///{target}", options=options)
 
@@ -39,7 +44,8 @@ class GrpcChannel:
 
     async def check(self) -> None:
         state = self.channel.get_state(try_to_connect=True)
-        if state not in (grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.IDLE):
+        self._reached = self._reached or state is grpc.ChannelConnectivity.READY
+        if not self._reached:
             raise Unavailable(f"{self.name} is {state.name.lower()}")
 
 

@@ -12,6 +12,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from services.common import repeats
 from services.common.dtm.barrier import BranchCall
 from services.common.errors import CODE_METADATA, Conflict, ShopError, grpc_status, to_reason
 from services.common.rpc import Rpc, bind, handler_of, make_rpc
@@ -21,7 +22,7 @@ log = structlog.get_logger()
 
 _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a second process on the port must fail loudly
-    ("grpc.max_connection_age_ms", 60_000),  # clients re-resolve and find new pods
+    ("grpc.max_connection_age_ms", 30_000),  # clients re-resolve and find new pods
     ("grpc.max_connection_age_grace_ms", 10_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -78,6 +79,7 @@ class GrpcServer:
 
 def _public(rpc: Rpc) -> Handler:
     async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        repeats.note(context.invocation_metadata())
         try:
             return await rpc.call(request)
         except ShopError as error:

@@ -33,7 +33,7 @@ async def _hypercorn(app: Any, settings: ProcessSettings, stopping: asyncio.Even
     config.accesslog = None
     config.errorlog = None
     config.include_server_header = False
-    await hypercorn_serve(app, config, shutdown_trigger=stopping.wait)  # type: ignore[arg-type]
+    await hypercorn_serve(app, config, shutdown_trigger=stopping.wait)
 
 
 async def _uvicorn(app: Any, settings: ProcessSettings, stopping: asyncio.Event) -> None:

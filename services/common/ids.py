@@ -9,6 +9,8 @@ import time
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # Ten bits at a time: python-ulid takes twice as long.
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_ULID_FIRST = "01234567"
+DERIVED_FIRST = "K"
 _SHIFTS = range(120, -1, -10)
 
 
@@ -18,9 +20,14 @@ def new_id() -> str:
 
 
 def derived_id(*parts: str) -> str:
-    """The same id for the same parts: 128 bits of their SHA-256."""
+    """The same id for the same parts: 125 bits of their SHA-256 behind a letter with which no ULID begins."""
     framed = b"".join(len(part.encode()).to_bytes(4) + part.encode() for part in parts)
-    return _spell(int.from_bytes(hashlib.sha256(framed).digest()[:16]))
+    return DERIVED_FIRST + _spell(int.from_bytes(hashlib.sha256(framed).digest()[:16]))[1:]
+
+
+def may_be_repeated(an_id: str) -> bool:
+    """Whether a caller may send this id again on purpose: it is derived from a key, or it is no id of ours."""
+    return an_id[:1] not in _ULID_FIRST
 
 
 def _spell(number: int) -> str:

@@ -50,9 +50,9 @@ class Redis:
         """The script's answer. Unavailable: it did not run. UnknownOutcome: nobody knows."""
         try:
             try:
-                return await self.client.evalsha(script.digest, len(keys), *keys, *arguments)  # type: ignore[misc]
+                return await self.client.evalsha(script.digest, len(keys), *keys, *arguments)
             except NoScriptError:
-                return await self.client.eval(script.text, len(keys), *keys, *arguments)  # type: ignore[misc]
+                return await self.client.eval(script.text, len(keys), *keys, *arguments)
         except RedisTimeoutError as error:
             raise UnknownOutcome("Redis did not answer in time") from error
         except RedisConnectionError as error:

@@ -6,8 +6,8 @@
 
     run("stock", settings, wire)
 
-Stop, on SIGTERM: unready; wait for load balancers to notice; stop intake (loops finish the batch in hand); drain HTTP and
-gRPC; close the resources, last opened first.
+Stop, on SIGTERM: unready; wait for load balancers to notice; stop intake (loops finish the batch in hand); drain HTTP
+and gRPC; close the resources, last opened first.
 """
 
 from __future__ import annotations
@@ -104,7 +104,11 @@ class Runtime:
             await self._stop(door, intake, list(tasks.values()), list(loops.values()))
 
     async def _stop(
-        self, door: asyncio.Event, intake: asyncio.Event, tasks: list[asyncio.Task[None]], loops: list[asyncio.Task[None]]
+        self,
+        door: asyncio.Event,
+        intake: asyncio.Event,
+        tasks: list[asyncio.Task[None]],
+        loops: list[asyncio.Task[None]],
     ) -> None:
         grace = self.settings.grace_seconds
         log.info("stopping")

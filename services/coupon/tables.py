@@ -7,6 +7,8 @@ from sqlalchemy.dialects.mysql import DATETIME
 
 from services.common.tables import barrier_table, big_number, business_table, identifier, number, schema
 
+UNUSED, USED, EXPIRED = 1, 2, 3
+
 metadata = schema()
 
 coupon = business_table(

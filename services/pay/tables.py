@@ -6,6 +6,8 @@ from sqlalchemy import Index
 
 from services.common.tables import barrier_table, big_number, business_table, identifier, number, schema, small_number
 
+PENDING, PAID, CANCELLED = 1, 2, 4
+
 metadata = schema()
 
 pay = business_table(

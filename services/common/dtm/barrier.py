@@ -1,7 +1,7 @@
 """Barriers: each branch operation runs once, and an action that comes after its compensation does nothing.
 
-`BranchCall` says which branch of which transaction DTM calls. `mysql_barrier` is DTM's algorithm for MySQL: its rows are
-written in the transaction that holds the business writes. The one for Redis is part of the flash sale's Lua scripts.
+`BranchCall` says which branch of which transaction DTM calls. `mysql_barrier` is DTM's algorithm for MySQL: its rows
+are written in the transaction of the business writes. The one for Redis is part of the flash sale's Lua scripts.
 Source of the rules: DTM's protocol, "barrier" (rows of `barrier`: unique gid, branch_id, op, barrier_id).
 """
 
@@ -17,13 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common.database import Database
 from services.common.errors import ShopError
-from services.common.tables import barrier
+from services.common.tables import barrier_table
 
 ACTION, COMPENSATE = "action", "compensate"
 _BARRIER_ID = "01"  # every branch makes one barrier call
 _METADATA = ("dtm-trans_type", "dtm-gid", "dtm-branch_id", "dtm-op")
 
-_INSERT = insert(barrier).prefix_with("IGNORE")
+_INSERT = insert(barrier_table(sa.MetaData())).prefix_with("IGNORE")
 
 
 @dataclass(frozen=True, slots=True)

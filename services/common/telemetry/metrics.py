@@ -10,7 +10,9 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 HTTP_DURATION = Histogram(
     "eshop_http_request_duration_seconds", "HTTP requests", ["method", "route", "status"], buckets=_SECONDS
 )
-GRPC_DURATION = Histogram("eshop_grpc_server_duration_seconds", "gRPC calls served", ["method", "code"], buckets=_SECONDS)
+GRPC_DURATION = Histogram(
+    "eshop_grpc_server_duration_seconds", "gRPC calls served", ["method", "code"], buckets=_SECONDS
+)
 
 BATCH_SIZE = Histogram("eshop_batch_items", "Items in a batch", ["batcher"], buckets=_SIZES)
 BATCH_WAIT = Histogram("eshop_batch_wait_seconds", "Wait of an item for its batch", ["batcher"], buckets=_SECONDS)

@@ -1,0 +1,84 @@
+"""Routes: the public calls of all services, forwarded to them. The gateway has no handlers of its own.
+
+A call whose proto names a batch travels with others: requests that wait while one is in flight form the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from services.common.batching import BatcherGroup
+from services.common.errors import ShopError, from_code
+from services.common.grpc_channel import answer
+from services.common.pb.eshop.options.v1 import options_pb2
+from services.common.rpc import Rpc, grpc_path, make_rpc
+
+MAX_BATCH = 512
+
+Call = Callable[[Message], Awaitable[Any]]
+
+
+def forwarded(
+    channel: grpc.aio.Channel, service: ServiceDescriptor, seconds: float, in_flight: Mapping[str, int]
+) -> list[Rpc]:
+    """The service's public calls. `seconds` bound each, `in_flight` the batches of a call."""
+    found = []
+    for method in service.methods:
+        if not method.GetOptions().HasExtension(options_pb2.gateway):
+            continue
+        gateway = method.GetOptions().Extensions[options_pb2.gateway]
+        if gateway.batch:
+            batch = service.methods_by_name[gateway.batch]
+            call = _batched(_single(channel, batch, seconds), batch, gateway.batch_by, in_flight.get(batch.name, 2))
+            found.append(make_rpc(method, call))  # one bad member would fail a batch: its rules are checked here
+        else:
+            call = _single(channel, method, seconds)
+            found.append(Rpc(method, GetMessageClass(method.input_type), GetMessageClass(method.output_type), call))
+    return found
+
+
+def _single(channel: grpc.aio.Channel, method: MethodDescriptor, seconds: float) -> Call:
+    call = channel.unary_unary(
+        grpc_path(method),
+        request_serializer=GetMessageClass(method.input_type).SerializeToString,
+        response_deserializer=GetMessageClass(method.output_type).FromString,
+    )
+
+    async def forward(request: Message) -> Any:
+        return await answer(call(request, timeout=seconds))
+
+    return forward
+
+
+def _batched(call: Call, method: MethodDescriptor, batch_by: str, in_flight: int) -> Call:
+    request_class: Any = GetMessageClass(method.input_type)
+
+    async def run(requests: list[Message]) -> Sequence[Message | ShopError]:
+        response = await call(request_class(requests=requests))
+        return [_member(result) for result in response.results]
+
+    batchers: BatcherGroup[object, Message, Message] = BatcherGroup(
+        f"gateway.{method.name}", run, max_items=MAX_BATCH, in_flight=in_flight
+    )
+
+    async def add(request: Message) -> Message:
+        key = getattr(request, batch_by) if batch_by else None
+        # The batch goes on without a buyer who has left: what is under way must come to its end.
+        return await asyncio.shield(batchers.add(key, request))
+
+    return add
+
+
+def _member(result: Any) -> Message | ShopError:
+    """A member's own answer or error."""
+    if result.HasField("error"):
+        return from_code(result.error.code, result.error.message)
+    response: Message = result.response
+    return response

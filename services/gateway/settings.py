@@ -1,0 +1,24 @@
+"""Settings of the gateway."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from services.common.settings import ProcessSettings
+
+
+class Settings(ProcessSettings):
+    # The only process that faces thousands of connections: uvicorn's parser costs a quarter of Hypercorn's.
+    http_server: Literal["hypercorn", "uvicorn"] = "uvicorn"
+    user_grpc: str = "127.0.0.1:30082"
+    product_grpc: str = "127.0.0.1:30182"
+    order_grpc: str = "127.0.0.1:30282"
+    stock_grpc: str = "127.0.0.1:30382"
+    coupon_grpc: str = "127.0.0.1:30482"
+    flash_sale_grpc: str = "127.0.0.1:30682"
+    # Seconds that a call may take: more than a submit waits for its outcome.
+    call_seconds: float = 15
+    # Batches in flight by call. Few: small batches waste the commits behind them.
+    batches_in_flight: dict[str, int] = Field(default={"SubmitMany": 2, "SendSubmitNotifyMany": 3, "BuyMany": 4})

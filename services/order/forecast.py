@@ -1,0 +1,124 @@
+"""Forecast: a look at stock and coupons before a saga. It saves work and decides nothing; the branches decide."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from services.common.errors import CouponNotUsable, ShopError, StockInsufficient
+from services.common.grpc_channel import answer
+from services.common.pb.eshop.coupon.v1 import coupon_pb2, coupon_pb2_grpc
+from services.common.pb.eshop.order.v1.branches_pb2 import NewOrder
+from services.common.pb.eshop.stock.v1 import stock_pb2, stock_pb2_grpc
+
+log = structlog.get_logger()
+
+_SECONDS = 1.0
+_UNUSED = 1
+
+
+class Forecast:
+    """Asks the stock and the coupon service."""
+
+    def __init__(
+        self, stock: stock_pb2_grpc.StockServiceAsyncStub, coupon: coupon_pb2_grpc.CouponServiceAsyncStub
+    ) -> None:
+        self._stock = stock
+        self._coupon = coupon
+
+    async def look(self, orders: Sequence[NewOrder]) -> Outlook:
+        """What stock and coupons say about these orders; nothing where they do not answer."""
+        products = {order.product_id for order in orders if not order.sale_id}
+        coupons = {order.coupon_id for order in orders if order.coupon_id}
+        left, found = await asyncio.gather(self._left(products), self._coupons(coupons))
+        return Outlook(orders, left, found)
+
+    async def _left(self, products: set[int]) -> Mapping[int, int] | None:
+        if not products:
+            return None
+        try:
+            request = stock_pb2.LookRequest(product_ids=products)
+            return (await answer(self._stock.Look(request, timeout=_SECONDS))).left
+        except ShopError as error:
+            log.warning("no look at the stock", error=error.message)
+            return None
+
+    async def _coupons(self, ids: set[int]) -> Mapping[int, coupon_pb2.Coupon] | None:
+        if not ids:
+            return None
+        try:
+            response = await answer(self._coupon.Look(coupon_pb2.LookRequest(ids=ids), timeout=_SECONDS))
+            return {coupon.id: coupon for coupon in response.coupons}
+        except ShopError as error:
+            log.warning("no look at the coupons", error=error.message)
+            return None
+
+
+class Outlook:
+    """`hopeless` are errors by id of the orders that no branch would accept now."""
+
+    def __init__(
+        self,
+        orders: Iterable[NewOrder],
+        left: Mapping[int, int] | None,
+        coupons: Mapping[int, coupon_pb2.Coupon] | None,
+    ) -> None:
+        self._left = left
+        self.hopeless: dict[str, ShopError | None] = {}
+        for order in orders:
+            error = _stock_error(order, left) or _coupon_error(order, coupons)
+            if error:
+                self.hopeless[order.order_id] = error
+
+    def fitting(self, orders: Sequence[NewOrder]) -> list[NewOrder]:
+        """The orders, in their order, that the stock has room for together and whose coupons differ.
+
+        At least one; the others are for the next round, when it is known what became of these.
+        """
+        units: Counter[int] = Counter()
+        coupons: set[int] = set()
+        found = []
+        for order in orders:
+            if not order.sale_id and self._left is not None:
+                if units[order.product_id] + order.product_count > self._left.get(order.product_id, 0):
+                    continue
+                units[order.product_id] += order.product_count
+            if order.coupon_id:
+                if order.coupon_id in coupons:
+                    continue
+                coupons.add(order.coupon_id)
+            found.append(order)
+        return found or [orders[0]]
+
+
+def _stock_error(order: NewOrder, left: Mapping[int, int] | None) -> ShopError | None:
+    if order.sale_id or left is None:
+        return None
+    units = left.get(order.product_id, 0)
+    if order.product_count <= units:
+        return None
+    return StockInsufficient(f"product {order.product_id} has {units} units left")
+
+
+def _coupon_error(order: NewOrder, coupons: Mapping[int, coupon_pb2.Coupon] | None) -> ShopError | None:
+    if not order.coupon_id or coupons is None:
+        return None
+    coupon = coupons.get(order.coupon_id)
+    problem = ""
+    if coupon is None:
+        problem = "does not exist"
+    elif coupon.user_id != order.user_id:
+        problem = "is another user's"
+    elif coupon.order_id == order.order_id:
+        return None  # its own saga holds it
+    elif coupon.status != _UNUSED:
+        problem = "is used" if coupon.status == 2 else "is expired"
+    elif coupon.expires_at and datetime.fromisoformat(coupon.expires_at) <= datetime.now(UTC):
+        problem = "is expired"
+    elif coupon.amount > order.amount:
+        problem = "is worth more than the order"
+    return CouponNotUsable(f"coupon {order.coupon_id} {problem}") if problem else None
