@@ -1,4 +1,4 @@
-"""The one-machine stack at the command line: `python -m dev up|down|status|logs|restart`."""
+"""The one-machine stack at the command line: `python -m dev up|down|status|logs|restart|migrate`."""
 
 from __future__ import annotations
 
@@ -71,6 +71,13 @@ def restart(arguments: argparse.Namespace) -> None:
             stack.wait_ready(*names)
 
 
+def migrate(arguments: argparse.Namespace) -> None:
+    with Progress() as progress:
+        stack = Stack(report=progress)
+        stack.wait_ready("mysql", "kafka", timeout=5)
+        stack.prepare_stores()
+
+
 def status(arguments: argparse.Namespace) -> None:
     stack = Stack()
     table = Table(box=None, pad_edge=False)
@@ -97,7 +104,7 @@ def logs(arguments: argparse.Namespace) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m dev", description="The whole shop on this machine.")
-    commands = parser.add_subparsers(required=True, metavar="up|down|status|logs|restart")
+    commands = parser.add_subparsers(required=True, metavar="up|down|status|logs|restart|migrate")
     command = commands.add_parser("up", help="start what does not run, wait until everything is ready")
     command.add_argument("--stores", action="store_true", help="MySQL, Redis and Kafka only, with schemas and topics")
     command.set_defaults(run=up)
@@ -108,6 +115,7 @@ def _arguments() -> argparse.Namespace:
     command.add_argument("--lines", type=int, default=20)
     command.add_argument("--no-follow", dest="follow", action="store_false")
     command.set_defaults(run=logs)
+    commands.add_parser("migrate", help="schemas, accounts and topics of the running stores").set_defaults(run=migrate)
     command = commands.add_parser("restart", help="restart coordinators and services, or the named processes")
     command.add_argument("process", nargs="*", choices=[[], *PROCESSES], metavar="process")
     command.set_defaults(run=restart)

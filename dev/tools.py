@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from dev.errors import StackError
@@ -34,3 +35,17 @@ def find(name: str, report: Report) -> Path:
     if run.returncode:
         raise StackError(f"'go install {MODULES[name]}' failed: {run.stderr.strip().splitlines()[-1]}")
     return folder / name
+
+
+def main() -> None:
+    """Prints the path of the tool that is named, building it where it is missing."""
+    try:
+        sys.stdout.write(f"{find(sys.argv[1], lambda step: print(step, file=sys.stderr))}\n")
+    except StackError as error:
+        sys.exit(str(error))
+    except (IndexError, KeyError):
+        sys.exit(f"python -m dev.tools {'|'.join(MODULES)}")
+
+
+if __name__ == "__main__":
+    main()
