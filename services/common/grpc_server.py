@@ -44,14 +44,15 @@ class GrpcServer:
     def add_service(self, service: ServiceDescriptor, implementation: object) -> list[Rpc]:
         """Serves a public service; gives its RPCs."""
         rpcs = bind(service, implementation)
-        self._add(service, {rpc.method: _public(rpc) for rpc in rpcs})
+        self.add_handlers(service, {rpc.method: _public(rpc) for rpc in rpcs})
         return rpcs
 
     def add_branches(self, service: ServiceDescriptor, implementation: object) -> None:
         """Serves a service that DTM calls: its methods take the request and the BranchCall."""
-        self._add(service, {method: _branch(method, implementation) for method in service.methods})
+        self.add_handlers(service, {method: _branch(method, implementation) for method in service.methods})
 
-    def _add(self, service: ServiceDescriptor, handlers: dict[MethodDescriptor, Handler]) -> None:
+    def add_handlers(self, service: ServiceDescriptor, handlers: dict[MethodDescriptor, Handler]) -> None:
+        """Serves plain grpcio handlers, which choose their own status codes."""
         methods = {}
         for method, handler in handlers.items():
             rpc = make_rpc(method, handler)  # type: ignore[arg-type]

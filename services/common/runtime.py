@@ -21,11 +21,11 @@ from typing import Any, TypeVar
 
 import structlog
 import uvloop
-from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from starlette.routing import BaseRoute
 
 from services.common import http_server, rest
-from services.common.grpc_server import GrpcServer
+from services.common.grpc_server import GrpcServer, Handler
 from services.common.health import Readiness, Resource
 from services.common.rpc import Rpc
 from services.common.settings import ProcessSettings
@@ -65,6 +65,11 @@ class Runtime:
         """Serves branches to DTM over gRPC."""
         self._serves_grpc = True
         self.grpc.add_branches(service, implementation)
+
+    def serve_handlers(self, service: ServiceDescriptor, handlers: dict[MethodDescriptor, Handler]) -> None:
+        """Serves a foreign contract over gRPC, whose handlers choose their own status codes."""
+        self._serves_grpc = True
+        self.grpc.add_handlers(service, handlers)
 
     def forward(self, rpcs: Sequence[Rpc]) -> None:
         """Serves RPCs of other services over REST."""
