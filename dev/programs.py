@@ -52,7 +52,7 @@ def ready_path(name: str) -> str:
 def _service(stack: Stack, name: str) -> Program:
     layout, secrets = stack.layout, {}
     environment = {
-        "ESHOP_HTTP_HOST": HOST,
+        "ESHOP_HTTP_HOST": os.environ.get("ESHOP_HTTP_HOST", HOST),
         "ESHOP_HTTP_PORT": str(layout.port(name, "http")),
         "ESHOP_KAFKA_BROKERS": stack.brokers,
         "ESHOP_MYSQL_HOST": HOST,
@@ -86,8 +86,6 @@ def _coordinator(stack: Stack, name: str) -> Program:
         "STORE_DRIVER": driver,
         "STORE_HOST": store.host,
         "STORE_PORT": str(store.port),
-        "STORE_MAX_OPEN_CONNS": "64",
-        "STORE_MAX_IDLE_CONNS": "64",
         "HTTP_PORT": str(layout.port(name, "http")),
         "GRPC_PORT": str(layout.port(name, "grpc")),
         "UPDATE_BRANCH_SYNC": "1",
@@ -99,10 +97,11 @@ def _coordinator(stack: Stack, name: str) -> Program:
     if binary:
         folder = layout.data(name)
         folder.mkdir(parents=True, exist_ok=True)
-        environment |= {"STORE_PASSWORD": store.password}  # DTM knows no files; its environment is its owner's alone
+        # DTM knows no files; its environment is its owner's alone. Its own 500 connections are more than MySQL takes.
+        environment |= {"STORE_PASSWORD": store.password, "STORE_MAX_OPEN_CONNS": "64", "STORE_MAX_IDLE_CONNS": "64"}
         return Program(name, (str(binary),), environment, layout.ports(name), folder)
     environment["ESHOP_SECRETS_DIR"] = str(stack.passwords.handed_to(name, {"store_password": store.password}))
-    environment["ESHOP_HTTP_HOST"] = HOST
+    environment["ESHOP_HTTP_HOST"] = os.environ.get("ESHOP_HTTP_HOST", HOST)
     command = (sys.executable, "-m", "services.coordinator")
     return Program(name, command, {**_python(), **environment}, layout.ports(name), ROOT)
 
