@@ -25,6 +25,11 @@ class HttpRule:
     id_field: FieldDescriptor | None  # filled with an id, never read from the caller
     id_scope: str  # the field that an Idempotency-Key belongs to
 
+    @property
+    def not_in_body(self) -> set[str]:
+        """Fields that come from elsewhere, so that a body that names them is refused."""
+        return {field.name for field in (*self.variables, self.id_field) if field}
+
 
 def http_rule(method: MethodDescriptor) -> HttpRule | None:
     """The rule of an RPC; None when it has no REST route. A rule that REST cannot serve is a TypeError."""

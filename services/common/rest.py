@@ -19,6 +19,7 @@ from google.protobuf.message_factory import GetMessageClass
 from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.common import openapi
 from services.common.errors import Invalid, Malformed, MethodNotAllowed, NotFound, ShopError, TooLarge
 from services.common.http_rules import HttpRule, http_rule
 from services.common.ids import derived_id, new_id
@@ -73,7 +74,7 @@ def routes(title: str, rpcs: Sequence[Rpc]) -> list[BaseRoute]:
         (Route if "{" in path else _StaticRoute)(path, _Endpoint(path, calls[path]), name=path)
         for path in sorted(calls, key=lambda path: "{" in path)
     ]
-    return found
+    return [*found, *openapi.routes(title, rpcs)]
 
 
 class _StaticRoute(Route):
@@ -175,9 +176,8 @@ def _compile(rpc: Rpc, rule: HttpRule) -> Call:
 
 def _request_builder(rpc: Rpc, rule: HttpRule) -> Callable[[Scope, bytes], Message]:
     variables = [(field.name, parser(field)) for field in rule.variables]
-    elsewhere = {field.name for field in rule.variables} | ({rule.id_field.name} if rule.id_field else set())
-    decode = decoder(rpc.request, without=elsewhere) if rule.reads_body else None
-    others = [field for field in descriptor_of(rpc.request).fields if field.name not in elsewhere]
+    decode = decoder(rpc.request, without=rule.not_in_body) if rule.reads_body else None
+    others = [field for field in descriptor_of(rpc.request).fields if field.name not in rule.not_in_body]
     read_query = query_reader([] if rule.reads_body else others)
     id_name = rule.id_field.name if rule.id_field else ""
     call_name, id_scope = rpc.method.full_name, rule.id_scope
