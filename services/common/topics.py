@@ -24,12 +24,18 @@ class TopicSettings(KafkaSettings):
     topic_partitions: int = Field(6, ge=1)
     topic_replication: int = Field(1, ge=1)
     topic_retention_hours: int = Field(168, ge=1)
+    # Seconds that the brokers may take to answer at all.
+    topic_wait_seconds: int = Field(30, ge=1)
 
 
 def create(settings: TopicSettings) -> list[str]:
     """Makes every topic exist as the settings say; returns the names of the new ones."""
     with closing(
-        KafkaAdminClient(bootstrap_servers=settings.kafka_brokers.split(","), client_id="eshop.topics")
+        KafkaAdminClient(
+            bootstrap_servers=settings.kafka_brokers.split(","),
+            bootstrap_timeout_ms=settings.topic_wait_seconds * 1000,
+            client_id="eshop.topics",
+        )
     ) as admin:
         present = {topic["name"]: topic for topic in admin.describe_topics() if topic["name"] in TOPICS}
         missing = [name for name in TOPICS if name not in present]
