@@ -55,6 +55,8 @@ async def _uvicorn(app: Any, settings: ProcessSettings, stopping: asyncio.Event)
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,
+        proxy_headers=False,
         backlog=16_384,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.grace_seconds),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import time
 
@@ -14,9 +15,22 @@ DERIVED_FIRST = "K"
 _SHIFTS = range(120, -1, -10)
 
 
+_random = io.BytesIO()
+
+
 def new_id() -> str:
     """A ULID: 48 bits of milliseconds, 80 random bits."""
-    return _spell((time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10)))
+    return _spell((time.time_ns() // 1_000_000) << 80 | int.from_bytes(_random_bytes(10)))
+
+
+def _random_bytes(count: int) -> bytes:
+    """From the kernel, a page at a time: a system call for each id would cost as much as the rest of it."""
+    global _random
+    found = _random.read(count)
+    if len(found) < count:
+        _random = io.BytesIO(os.urandom(4000))
+        found = _random.read(count)
+    return found
 
 
 def derived_id(*parts: str) -> str:

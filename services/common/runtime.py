@@ -97,8 +97,7 @@ class Runtime:
             "grpc health": asyncio.create_task(self._report_health(door)),
         }
         loops = {name: asyncio.create_task(run(intake)) for name, run in self._loops}
-        gc.collect()
-        gc.freeze()
+        _calm_collector()
         log.info("started", http=self.settings.http_port, grpc=self.settings.grpc_port if self._serves_grpc else None)
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait({stopped, *tasks.values(), *loops.values()}, return_when=asyncio.FIRST_COMPLETED)
@@ -139,6 +138,13 @@ class Runtime:
                 serving = self.readiness.ready
                 await self.grpc.set_serving(serving)
             await asyncio.sleep(0.25)
+
+
+def _calm_collector() -> None:
+    """What exists at the start stays: the collector need not look at it again, nor look often (9 % of the gateway)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def _finish(tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:

@@ -31,7 +31,7 @@ class FlashSaleBranches:
         sale_id, *values = await self._redis.client.lrange(key, 0, -1) or [b"0"]
         messages = []
         for value in values:
-            order = NewOrder.FromString(bytes(value))
+            order = NewOrder.FromString(value)  # type: ignore[arg-type]
             order.sale_id = int(sale_id)
             messages.append((order.order_id, order.SerializeToString()))
         if messages:

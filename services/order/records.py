@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.mysql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.common.database import Database
+from services.common.database import Database, InsertMany
 from services.common.errors import AlreadyExists, Conflict, KeyReused, ShopError, from_reason, to_reason
 from services.common.pb.eshop.order.v1.branches_pb2 import NewOrder
 from services.order.tables import order_record
@@ -19,8 +18,9 @@ TO_PAY, DONE, CANCELLED = 1, 4, 5
 
 _PURCHASE = ("user_id", "product_id", "product_count", "amount", "coupon_id", "sale_id")
 
-_INSERT = insert(order_record)
-_INSERT_IF_NEW = insert(order_record).prefix_with("IGNORE")
+_COLUMNS = (*_PURCHASE, "order_id", "source", "status", "gid", "reason")
+_INSERT = InsertMany(order_record, _COLUMNS)
+_INSERT_IF_NEW = InsertMany(order_record, _COLUMNS, ignore=True)
 _SELECT = sa.select(
     order_record.c.order_id, order_record.c.status, order_record.c.reason, *(order_record.c[name] for name in _PURCHASE)
 ).where(order_record.c.order_id.in_(sa.bindparam("order_ids", expanding=True)))
@@ -50,7 +50,7 @@ class Records:
         rows = [_row(order, CANCELLED, reason=to_reason(error)[:255]) for order, error in refused]
 
         async def work(connection: AsyncConnection) -> None:
-            await connection.execute(_INSERT_IF_NEW, rows)
+            await _INSERT_IF_NEW.run(connection, rows)
 
         if rows:
             await self._database.run(work)
@@ -59,7 +59,7 @@ class Records:
 async def create(connection: AsyncConnection, orders: Iterable[NewOrder], gid: str) -> None:
     """Inserts orders to pay. AlreadyExists: one of the ids has a row."""
     try:
-        await connection.execute(_INSERT, [_row(order, TO_PAY, gid=gid) for order in orders])
+        await _INSERT.run(connection, [_row(order, TO_PAY, gid=gid) for order in orders])
     except IntegrityError as error:
         raise AlreadyExists("an order of this id exists") from error
 

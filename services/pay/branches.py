@@ -7,13 +7,13 @@ from google.protobuf.empty_pb2 import Empty
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.common.database import Database
+from services.common.database import Database, InsertMany
 from services.common.dtm.barrier import BranchCall, mysql_barrier
 from services.common.errors import OrderInFlight
 from services.common.pb.eshop.pay.v1.branches_pb2 import CreatePaymentsRequest
 from services.pay.tables import PENDING, pay
 
-_INSERT = sa.insert(pay)
+_INSERT = InsertMany(pay, ("order_id", "user_id", "amount", "status", "gid"))
 _DELETE = sa.delete(pay).where(pay.c.gid == sa.bindparam("of_gid"))
 
 
@@ -37,7 +37,7 @@ class PayBranches:
 
         async def work(connection: AsyncConnection) -> None:
             try:
-                await connection.execute(_INSERT, rows)
+                await _INSERT.run(connection, rows)
             except IntegrityError as error:
                 raise OrderInFlight("a payment of one of these orders exists") from error
 
