@@ -47,7 +47,7 @@ async def wire(runtime: Runtime) -> None:
         order_pb2.DESCRIPTOR.services_by_name["OrderService"], OrderService(database, placement, publisher, settings)
     )
     runtime.serve_branches(branches_pb2.DESCRIPTOR.services_by_name["OrderBranches"], OrderBranches(database))
-    handler = OrderConsumer(placement, records, publisher).handle
+    handler = OrderConsumer(placement, publisher).handle
     for topic in flow.ORDER_TOPICS:  # one loop each: neither topic waits for the other
         consumer = BatchConsumer(
             settings, topics=[topic], group=flow.PLACEMENT_GROUP, max_records=MAX_RECORDS, handler=handler

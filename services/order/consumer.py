@@ -14,7 +14,6 @@ from services.common.kafka import Publisher
 from services.common.pb.eshop.order.v1.branches_pb2 import NewOrder
 from services.common.telemetry import metrics
 from services.order.placement import Placement
-from services.order.records import Records
 
 log = structlog.get_logger()
 
@@ -22,11 +21,10 @@ MAX_RECORDS = 512
 
 
 class OrderConsumer:
-    """Handles batches of records. An order that cannot be placed becomes a cancelled row with the reason."""
+    """Handles batches of records. An order that cannot be placed has a cancelled row with the reason."""
 
-    def __init__(self, placement: Placement, records: Records, publisher: Publisher) -> None:
+    def __init__(self, placement: Placement, publisher: Publisher) -> None:
         self._placement = placement
-        self._records = records
         self._publisher = publisher
 
     async def handle(self, records: Sequence[ConsumerRecord]) -> None:
@@ -40,15 +38,11 @@ class OrderConsumer:
             except ShopError as error:
                 await self._bury(record, error)
         outcomes = await self._placement.place(orders, patience=None)
-        refused = []
-        for order, record, outcome in zip(orders, sources, outcomes, strict=True):
-            if isinstance(outcome, Conflict):
-                refused.append((order, outcome))
-            elif isinstance(outcome, KeyReused):
+        for record, outcome in zip(sources, outcomes, strict=True):
+            if isinstance(outcome, KeyReused):
                 await self._bury(record, outcome)
-            elif outcome is not None:
+            elif outcome is not None and not isinstance(outcome, Conflict):
                 raise outcome
-        await self._records.cancel(refused)
 
     async def _bury(self, record: ConsumerRecord, error: ShopError) -> None:
         """Sends a record that can never be placed to the dead-letter topic, with the error in its headers."""

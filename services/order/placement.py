@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from services.common import flow
 from services.common.dtm.client import Dtm, SagaFailed
 from services.common.dtm.transaction import Step, saga
 from services.common.errors import AlreadyExists, Conflict, KeyReused, OrderInFlight, ShopError, UnknownOutcome
-from services.common.ids import new_id
+from services.common.ids import may_be_repeated, new_id
 from services.common.pb.dtmgimp.dtm_pb2 import DtmRequest
 from services.common.pb.eshop.coupon.v1 import branches_pb2 as coupon_pb2
 from services.common.pb.eshop.order.v1 import branches_pb2 as order_pb2
@@ -54,6 +54,7 @@ class Placement:
         deadline = None if patience is None else time.monotonic() + patience
         for batch in _chunks(list(unique.values())):
             outcomes |= await self._settle(batch, deadline)
+        outcomes |= await self._record_refusals(unique.values(), outcomes)
         for order in unique.values():
             _count(order, outcomes[order.order_id])
         return [_outcome(order, unique, outcomes) for order in orders]
@@ -63,7 +64,10 @@ class Placement:
         outcomes: dict[str, Outcome] = {}
         pause = 0.02
         while orders:
-            placed, forecast = await asyncio.gather(self._records.outcomes(orders), self._forecast.look(orders))
+            try:
+                placed, forecast = await asyncio.gather(self._records.outcomes(orders), self._forecast.look(orders))
+            except ShopError as error:  # no saga of these orders is under way: theirs alone fail
+                return outcomes | {order.order_id: error for order in orders}
             outcomes |= forecast.hopeless | placed
             orders = [order for order in orders if order.order_id not in outcomes]
             if not orders:
@@ -94,6 +98,27 @@ class Placement:
         first = await self._settle(orders[:middle], deadline)
         return first | await self._settle(orders[middle:], deadline)
 
+    async def _record_refusals(
+        self, orders: Iterable[order_pb2.NewOrder], outcomes: Mapping[str, Outcome]
+    ) -> dict[str, Outcome]:
+        """Makes refusals final by a cancelled row, where somebody may look the order up or have placed it before.
+
+        The row settles a race: if another saga of the order ends first, its order is the answer; if not, that saga
+        finds the row and is rolled back. So no refusal is ever followed by an order.
+        """
+        refused = [
+            (order, outcome)
+            for order in orders
+            if isinstance(outcome := outcomes[order.order_id], Conflict) and _needs_row(order)
+        ]
+        if not refused:
+            return {}
+        try:
+            await self._records.cancel(refused)
+            return await self._records.outcomes([order for order, _ in refused])
+        except ShopError:
+            return {order.order_id: UnknownOutcome("the refusal could not be recorded") for order, _ in refused}
+
     def _saga(self, orders: list[order_pb2.NewOrder]) -> DtmRequest:
         steps = [Step(flow.DEDUCT_STOCK, _deductions(orders))]
         if uses := _coupon_uses(orders):
@@ -105,6 +130,11 @@ class Placement:
         create = order_pb2.CreateOrdersRequest(orders=orders)
         steps.append(Step(flow.CREATE_ORDERS, create, after=range(len(steps))))
         return saga(f"order-{new_id()}", steps, self._addresses)
+
+
+def _needs_row(order: order_pb2.NewOrder) -> bool:
+    """A direct submit that cannot have been tried before gets its refusal as the answer and leaves no row."""
+    return order.source != order_pb2.SOURCE_SUBMIT or order.repeated_call or may_be_repeated(order.order_id)
 
 
 def _outcome(

@@ -12,6 +12,7 @@ from services.common.database import Database
 from services.common.errors import ShopError
 from services.common.kafka import Publisher
 from services.common.pb.eshop.order.v1 import branches_pb2, order_pb2
+from services.common.repeats import is_repeated_call
 from services.order.placement import MAX_ORDERS, Placement
 from services.order.records import CANCELLED, DONE
 from services.order.settings import Settings
@@ -106,4 +107,5 @@ def _new_order(request: Any, source: branches_pb2.Source.ValueType) -> branches_
         amount=request.amount,
         coupon_id=request.coupon_id,
         source=source,
+        repeated_call=is_repeated_call(),
     )
