@@ -25,7 +25,7 @@ def find(name: str, report: Report) -> Path:
     found = shutil.which(name) or shutil.which(name, path=str(folder))
     if found:
         return Path(found)
-    go = shutil.which("go", path=f"{os.environ.get('PATH', '')}:/usr/local/go/bin")
+    go = shutil.which("go")
     if not go:
         raise StackError(f"{name} is not on PATH, and Go, which could build it, is not either: install {name} or Go")
     report(f"building {name} from {MODULES[name]} (a few minutes, once)")
