@@ -36,6 +36,8 @@ _VALUE = Value.DESCRIPTOR.full_name
 # The integers that a google.protobuf.Value, a double, holds exactly.
 _EXACT = 2**53
 _VALUE_DEPTH = 32
+# Callers choose the names of fields, also long ones.
+_SENTENCE = 200
 _NAMES = {"int": "integer", "str": "string", "bool": "boolean", "float": "number", "bytes": "base64 string"}
 _encode = msgspec.json.Encoder().encode
 
@@ -276,11 +278,12 @@ def _from_value(value: Value) -> Any:
 def _sentence(error: str) -> str:
     """msgspec's message with the field first and JSON's names of types."""
     text, _, path = error.partition(" - at `")
-    text = re.sub(r"`([^`]*)`", lambda found: _type_names(found[1]), text)[:200]
+    text = re.sub(r"`([^`]*)`", lambda found: _type_names(found[1]), text)
     text = text.replace("Object contains unknown field", "unknown field")
-    field = path.rstrip("`").removeprefix("$").lstrip(".")[:200]
+    field = path.rstrip("`").removeprefix("$").lstrip(".")[:_SENTENCE]
     if text.startswith("Input data was truncated"):
         text = "JSON is malformed: it ends too early"
+    text = text[:_SENTENCE]
     return f"{field}: {text[0].lower()}{text[1:]}" if field else text
 
 
