@@ -9,10 +9,13 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
+from opentelemetry.trace import Span
+
 from services.common.errors import ShopError, Unavailable
-from services.common.telemetry import metrics
+from services.common.telemetry import metrics, traces
 
 Key = TypeVar("Key", bound=Hashable)
 Item = TypeVar("Item")
@@ -38,11 +41,12 @@ class Batcher(Generic[Item, Result]):
         in_flight: int,
         max_waiting: int = 20_000,
     ) -> None:
+        self._span_name = f"batch {name}"
         self._run = run
         self._max_items = max_items
         self._in_flight = in_flight
         self._max_waiting = max_waiting
-        self._waiting: deque[tuple[Item, asyncio.Future[Result], float]] = deque()
+        self._waiting: deque[tuple[Item, asyncio.Future[Result], float, Span | None]] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._size = metrics.BATCH_SIZE.labels(name)
         self._wait = metrics.BATCH_WAIT.labels(name)
@@ -79,9 +83,10 @@ class Batcher(Generic[Item, Result]):
         if len(self._waiting) >= self._max_waiting:
             raise Unavailable("too many requests are waiting; try again")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future, time.monotonic()))
+        self._waiting.append((item, future, time.monotonic(), traces.current()))
         if len(self._running) < self._in_flight:
-            task = asyncio.create_task(self._work())
+            # The context of the caller who happens to start the work is not the batch's.
+            task = asyncio.create_task(self._work(), context=Context())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
         return future
@@ -90,10 +95,11 @@ class Batcher(Generic[Item, Result]):
         # One turn of the loop first, so that requests that arrived together travel together.
         await asyncio.sleep(0)
         while self._waiting:
-            items, futures = self._take()
+            items, futures, origins = self._take()
             start = time.perf_counter()
             try:
-                results: Sequence[Result | ShopError] = await self._run(items)
+                with traces.batch(self._span_name, origins):
+                    results: Sequence[Result | ShopError] = await self._run(items)
                 if len(results) != len(items):
                     raise RuntimeError(f"{len(items)} items gave {len(results)} results")
             except Exception as error:
@@ -104,17 +110,19 @@ class Batcher(Generic[Item, Result]):
                     _settle(future, result)
             self._duration.observe(time.perf_counter() - start)
 
-    def _take(self) -> tuple[list[Item], list[asyncio.Future[Result]]]:
+    def _take(self) -> tuple[list[Item], list[asyncio.Future[Result]], list[Span | None]]:
         items: list[Item] = []
         futures: list[asyncio.Future[Result]] = []
+        origins: list[Span | None] = []
         now = time.monotonic()
         while self._waiting and len(items) < self._max_items:
-            item, future, since = self._waiting.popleft()
+            item, future, since, origin = self._waiting.popleft()
             items.append(item)
             futures.append(future)
+            origins.append(origin)
             self._wait.observe(now - since)
         self._size.observe(len(items))
-        return items, futures
+        return items, futures, origins
 
 
 class BatcherGroup(Generic[Key, Item, Result]):

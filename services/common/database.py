@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 import structlog
+from opentelemetry.trace import SpanKind
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -18,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from services.common.errors import Unavailable, UnknownOutcome
 from services.common.settings import MysqlSettings
-from services.common.telemetry import metrics
+from services.common.telemetry import metrics, traces
 
 log = structlog.get_logger()
 
@@ -46,6 +47,8 @@ class Database:
         )
         self._write = _engine(url, settings.mysql_pool, isolation_level="READ COMMITTED", pool_reset_on_return=None)
         self._read = _engine(url, settings.mysql_pool, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
+        for name, engine in (("mysql write", self._write), ("mysql read", self._read)):
+            metrics.watch_pool(name, settings.mysql_pool, engine.pool.checkedout)  # type: ignore[attr-defined]
 
     async def open(self) -> None:
         """Connections are made when needed."""
@@ -77,7 +80,8 @@ class Database:
         """
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return await self._once(work)
+                with traces.span("mysql transaction", SpanKind.CLIENT):
+                    return await self._once(work)
             except (DBAPIError, PoolTimeout, OSError) as error:
                 again = _code(error) in _CONFLICTS or (_away(error) and attempt == 1)
                 if not again or attempt == _ATTEMPTS:
@@ -89,7 +93,6 @@ class Database:
 
     async def _once(self, work: Callable[[AsyncConnection], Awaitable[Value]]) -> Value:
         async with self._write.connect() as connection:
-            metrics.POOL_IN_USE.inc()
             try:
                 value = await work(connection)
             except BaseException:
@@ -98,8 +101,6 @@ class Database:
             else:
                 await self._commit(connection)
                 return value
-            finally:
-                metrics.POOL_IN_USE.dec()
 
     async def _commit(self, connection: AsyncConnection) -> None:
         try:

@@ -11,6 +11,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from services.common.errors import Unavailable, from_grpc
+from services.common.telemetry import traces
 
 Answer = TypeVar("Answer")
 
@@ -33,7 +34,7 @@ class GrpcChannel:
         self.name = name
         self._reached = False
         options = [*_OPTIONS, ("grpc.service_config", json.dumps(_service_config(services)))]
-        self.channel = grpc.aio.insecure_channel(f"dns:///{target}", options=options)
+        self.channel = traces.connected(grpc.aio.insecure_channel(f"dns:///{target}", options=options))
 
     async def open(self) -> None:
         """Connects in the background; calls fail fast until then."""

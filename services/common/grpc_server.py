@@ -16,7 +16,7 @@ from services.common import repeats
 from services.common.dtm.barrier import BranchCall
 from services.common.errors import CODE_METADATA, Conflict, ShopError, grpc_status, to_reason
 from services.common.rpc import Rpc, bind, handler_of, make_rpc
-from services.common.telemetry import metrics
+from services.common.telemetry import logs, metrics, traces
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ class GrpcServer:
         for method, handler in handlers.items():
             rpc = make_rpc(method, handler)  # type: ignore[arg-type]
             methods[method.name] = grpc.unary_unary_rpc_method_handler(
-                handler,
+                traces.served(rpc.path, handler),
                 request_deserializer=rpc.request.FromString,
                 response_serializer=rpc.response.SerializeToString,
             )
@@ -95,7 +95,9 @@ def _branch(method: MethodDescriptor, implementation: object) -> Handler:
 
     async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
-            return await handler(request, BranchCall.from_metadata(context.invocation_metadata()))
+            call = BranchCall.from_metadata(context.invocation_metadata())
+            logs.gid.set(call.gid)
+            return await handler(request, call)
         except Conflict as error:  # a refusal for good: DTM rolls back
             await context.abort(grpc.StatusCode.ABORTED, to_reason(error))
         except ShopError as error:  # anything else is retried
@@ -113,13 +115,13 @@ def _measured(path: str, handler: Handler) -> Handler:
         try:
             response = await handler(request, context)
         except grpc.aio.AbortError:
-            duration.labels(path, _code_name(context)).observe(time.perf_counter() - start)
+            duration.labels(path, _code_name(context)).observe(time.perf_counter() - start, traces.exemplar())
             raise
         except Exception:
-            duration.labels(path, "INTERNAL").observe(time.perf_counter() - start)
+            duration.labels(path, "INTERNAL").observe(time.perf_counter() - start, traces.exemplar())
             log.exception("call failed", method=path)
             await context.abort(grpc.StatusCode.INTERNAL, "internal error")
-        ok.observe(time.perf_counter() - start)
+        ok.observe(time.perf_counter() - start, traces.exemplar())
         return response
 
     return handle

@@ -9,7 +9,8 @@ import asyncio
 from typing import Protocol
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -83,8 +84,10 @@ class Readiness:
         return JSONResponse(body, status_code=200 if self.ready else 503)
 
 
-async def _metrics(_: Request) -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+async def _metrics(request: Request) -> Response:
+    """In the format that the scraper asks for; only OpenMetrics knows exemplars."""
+    encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(REGISTRY), headers={"content-type": content_type})
 
 
 async def _sleep(stopping: asyncio.Event, seconds: float) -> None:

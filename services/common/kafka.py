@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
+from opentelemetry.trace import SpanKind
 
 from services.common.errors import Unavailable, UnknownOutcome
 from services.common.settings import KafkaSettings
-from services.common.telemetry import metrics
+from services.common.telemetry import consumer_lag, metrics, traces
 
 log = structlog.get_logger()
 
@@ -73,13 +74,16 @@ class Publisher:
         Unavailable: none was sent. UnknownOutcome: some may have been; publishing them again may double them.
         """
         producer = self._ready()
-        try:
-            sends = [
-                await producer.send(topic, key=key.encode(), value=value, headers=headers) for key, value in messages
-            ]
-            await asyncio.gather(*sends)
-        except (KafkaError, OSError) as error:
-            raise UnknownOutcome(f"Kafka did not acknowledge: {type(error).__name__}") from error
+        with traces.span(f"publish {topic}", SpanKind.PRODUCER, {"messaging.batch.message_count": len(messages)}):
+            headers = [*headers, *((name, value.encode()) for name, value in traces.headers().items())]
+            try:
+                sends = [
+                    await producer.send(topic, key=key.encode(), value=value, headers=headers)
+                    for key, value in messages
+                ]
+                await asyncio.gather(*sends)
+            except (KafkaError, OSError) as error:
+                raise UnknownOutcome(f"Kafka did not acknowledge: {type(error).__name__}") from error
         metrics.KAFKA_PRODUCED.labels(topic).inc(len(messages))
 
     def _ready(self) -> AIOKafkaProducer:
@@ -128,15 +132,19 @@ class BatchConsumer:
                 max_poll_interval_ms=600_000,
                 session_timeout_ms=15_000,
             )
+            lag: asyncio.Task[None] | None = None
             try:
                 await consumer.start()
                 self._connected = True
+                lag = asyncio.create_task(consumer_lag.watch(consumer))
                 await self._consume(consumer, stopping)
             except Exception as error:
                 log.warning("consumer starts again", group=self._group, error=repr(error))
                 await _wait(stopping, _RETRY_SECONDS)
             finally:
                 self._connected = False
+                if lag:
+                    lag.cancel()
                 await consumer.stop()
 
     async def _consume(self, consumer: AIOKafkaConsumer, stopping: asyncio.Event) -> None:
@@ -147,17 +155,12 @@ class BatchConsumer:
             records = [record for batch in fetched.values() for record in batch]
             if not records:
                 continue
-            await self._handler(records)
-            await consumer.commit({partition: batch[-1].offset + 1 for partition, batch in fetched.items()})
-            self._count(consumer, fetched)
-
-    def _count(self, consumer: AIOKafkaConsumer, fetched: Mapping[TopicPartition, list[ConsumerRecord]]) -> None:
-        for partition, batch in fetched.items():
-            metrics.KAFKA_CONSUMED.labels(partition.topic).inc(len(batch))
-            end = consumer.highwater(partition)
-            if end is not None:
-                lag = metrics.KAFKA_LAG.labels(partition.topic, str(partition.partition))
-                lag.set(max(0, end - batch[-1].offset - 1))
+            senders = (traces.sender(record.headers) for record in records)
+            with traces.batch(f"process {records[0].topic}", senders, SpanKind.CONSUMER):
+                await self._handler(records)
+                await consumer.commit({partition: batch[-1].offset + 1 for partition, batch in fetched.items()})
+            for partition, batch in fetched.items():
+                metrics.KAFKA_CONSUMED.labels(partition.topic).inc(len(batch))
 
 
 async def _wait(stopping: asyncio.Event, seconds: float) -> None:

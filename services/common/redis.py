@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from opentelemetry.trace import SpanKind
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as Client
 from redis.asyncio.retry import Retry
@@ -15,6 +16,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from services.common.errors import Unavailable, UnknownOutcome
 from services.common.settings import RedisSettings
+from services.common.telemetry import metrics, traces
 
 
 class Redis:
@@ -35,6 +37,7 @@ class Redis:
             health_check_interval=15,
         )
         self.client = Client(connection_pool=pool)
+        metrics.watch_pool("redis", settings.redis_pool, lambda: pool.get_connection_count()[1][0])
 
     async def open(self) -> None:
         """Connections are made when needed."""
@@ -49,10 +52,11 @@ class Redis:
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> Any:
         """The script's answer. Unavailable: it did not run. UnknownOutcome: nobody knows."""
         try:
-            try:
-                return await self.client.evalsha(script.digest, len(keys), *keys, *arguments)
-            except NoScriptError:
-                return await self.client.eval(script.text, len(keys), *keys, *arguments)
+            with traces.span("redis script", SpanKind.CLIENT):
+                try:
+                    return await self.client.evalsha(script.digest, len(keys), *keys, *arguments)
+                except NoScriptError:
+                    return await self.client.eval(script.text, len(keys), *keys, *arguments)
         except RedisTimeoutError as error:
             raise UnknownOutcome("Redis did not answer in time") from error
         except RedisConnectionError as error:

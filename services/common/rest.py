@@ -26,7 +26,7 @@ from services.common.ids import derived_id, new_id
 from services.common.json_codec import decoder, descriptor_of, encoder
 from services.common.parameters import parser, query_reader
 from services.common.rpc import Rpc
-from services.common.telemetry import metrics
+from services.common.telemetry import logs, metrics, traces
 
 log = structlog.get_logger()
 
@@ -95,6 +95,10 @@ class _Endpoint:
         self._durations: dict[tuple[str, int], Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with traces.request(scope, self.path):
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = time.perf_counter()
         status = 200
         try:
@@ -132,7 +136,8 @@ class _Endpoint:
         if duration is None:
             duration = metrics.HTTP_DURATION.labels(method, self.path, str(status))
             self._durations[method, status] = duration
-        duration.observe(seconds)
+        duration.observe(seconds, traces.exemplar())
+        traces.annotate("http.response.status_code", status)
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
@@ -190,7 +195,10 @@ def _request_builder(rpc: Rpc, rule: HttpRule) -> Callable[[Scope, bytes], Messa
             setattr(message, name, parse(scope["path_params"][name]))
         if id_name:
             key = _idempotency_key(scope)
-            setattr(message, id_name, derived_id(call_name, str(getattr(message, id_scope)), key) if key else new_id())
+            order_id = derived_id(call_name, str(getattr(message, id_scope)), key) if key else new_id()
+            setattr(message, id_name, order_id)
+            logs.order_id.set(order_id)
+            traces.annotate("order_id", order_id)
         return message
 
     return build

@@ -29,7 +29,7 @@ from services.common.grpc_server import GrpcServer, Handler
 from services.common.health import Readiness, Resource
 from services.common.rpc import Rpc
 from services.common.settings import ProcessSettings
-from services.common.telemetry import logs, loop_lag, metrics
+from services.common.telemetry import logs, loop_lag, metrics, span_export, traces
 
 log = structlog.get_logger()
 
@@ -162,14 +162,22 @@ def run(name: str, settings: ProcessSettings, wire: Callable[[Runtime], Awaitabl
     """Runs a process until SIGTERM or SIGINT."""
     logs.configure(name, settings.log_level, settings.log_format)
     metrics.BUILD_INFO.labels(name, os.environ.get("ESHOP_VERSION", "dev")).set(1)
+    spans = span_export.provider(name, settings)
+    traces.start(spans.get_tracer("eshop") if spans else None, settings.trace_ratio)
 
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGUSR1, logs.set_level, "debug")
+        loop.add_signal_handler(signal.SIGUSR2, logs.set_level, settings.log_level)
         runtime = Runtime(name, settings)
         await wire(runtime)
         await runtime.run(stop)
 
-    uvloop.run(main())
+    try:
+        uvloop.run(main())
+    finally:
+        if spans:
+            spans.shutdown()

@@ -34,7 +34,10 @@ class ProcessSettings(BaseSettings):
     drain_seconds: float = 0
     # Seconds that requests in flight get to finish.
     grace_seconds: float = 10
+    # host:port of an OTLP collector (gRPC), or a file for JSON lines; neither: no tracing.
     otlp_endpoint: str = ""
+    trace_file: str = ""
+    # Share of requests that begin a trace.
     trace_ratio: float = Field(0.01, ge=0, le=1)
 
     @classmethod

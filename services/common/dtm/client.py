@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from dataclasses import dataclass
 
 import grpc
@@ -17,7 +16,7 @@ import grpc
 from services.common.errors import ShopError, Unavailable, UnknownOutcome, from_reason
 from services.common.grpc_channel import GrpcChannel
 from services.common.pb.dtmgimp import dtm_pb2, dtm_pb2_grpc
-from services.common.telemetry import metrics
+from services.common.telemetry import sagas, traces
 
 _FINISHED = re.compile(r"current status '(\w+)', cannot su")
 _UNFINISHED = "wait result not return success"
@@ -54,24 +53,24 @@ class Dtm:
 
         SagaFailed: it is rolled back. UnknownOutcome: DTM has not decided within `patience` seconds; it goes on.
         """
-        start = time.monotonic()
-        reason: ShopError | None = None
-        pause = 0.05
-        while True:
-            status, text = await self._try_saga(saga)
-            if status == "succeed":
-                metrics.SAGAS.labels("succeed").observe(time.monotonic() - start)
-                return
-            reason = reason or from_reason(text)
-            if status == "failed":
-                metrics.SAGAS.labels("failed").observe(time.monotonic() - start)
-                raise SagaFailed(reason)
-            if status != "aborting" or pause > 0.05:
-                if patience is not None and time.monotonic() - start > patience:
-                    metrics.SAGAS.labels("unknown").observe(time.monotonic() - start)
-                    raise UnknownOutcome("the order is not decided yet; ask for it later")
-                await asyncio.sleep(pause)
-            pause = min(pause * 2, 2.0)
+        with traces.span("saga", attributes={"dtm.gid": saga.Gid}), sagas.Observed() as observed:
+            saga.TransOptions.BranchHeaders.update(traces.headers())
+            reason: ShopError | None = None
+            pause = 0.05
+            while True:
+                status, text = await self._try_saga(saga)
+                if status == "succeed":
+                    observed.outcome = "succeed"
+                    return
+                reason = reason or from_reason(text)
+                if status == "failed":
+                    observed.outcome = "failed"
+                    raise SagaFailed(reason)
+                if status != "aborting" or pause > 0.05:
+                    if patience is not None and observed.seconds > patience:
+                        raise UnknownOutcome("the order is not decided yet; ask for it later")
+                    await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
 
     async def _try_saga(self, saga: dtm_pb2.DtmRequest) -> tuple[str, str]:
         """Status and text: succeed, failed, aborting (rolling back, perhaps done), submitted, or empty for unknown."""
@@ -88,6 +87,7 @@ class Dtm:
 
     async def prepare(self, message: dtm_pb2.DtmRequest) -> None:
         """Announces a two-phase message. Any error means that it must not be gone on with."""
+        message.TransOptions.BranchHeaders.update(traces.headers())
         try:
             await self._stub.Prepare(message, timeout=_CALL_SECONDS)
         except grpc.aio.AioRpcError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -20,6 +22,8 @@ BATCH_DURATION = Histogram("eshop_batch_duration_seconds", "Run time of a batch"
 
 ORDERS = Counter("eshop_orders_total", "Orders with a final outcome", ["source", "outcome", "code"])
 SAGAS = Histogram("eshop_saga_duration_seconds", "Sagas until their outcome", ["outcome"], buckets=_SECONDS)
+SAGAS_OPEN = Gauge("eshop_sagas_open", "Sagas that are waited for")
+SAGAS_OLDEST = Gauge("eshop_saga_oldest_seconds", "Age of the oldest saga that is waited for")
 FLASH_SALE_ANSWERS = Counter("eshop_flash_sale_answers_total", "Answers to buyers", ["answer"])
 
 KAFKA_PRODUCED = Counter("eshop_kafka_produced_total", "Messages that Kafka has acknowledged", ["topic"])
@@ -28,6 +32,13 @@ KAFKA_LAG = Gauge("eshop_kafka_consumer_lag", "Messages behind the end of the to
 KAFKA_DEAD_LETTERS = Counter("eshop_kafka_dead_letters_total", "Messages sent to a dead-letter topic", ["topic"])
 
 DEPENDENCY_UP = Gauge("eshop_dependency_up", "1 while the dependency answers", ["dependency"])
-POOL_IN_USE = Gauge("eshop_mysql_pool_in_use", "MySQL connections in use")
+POOL_SIZE = Gauge("eshop_pool_connections_max", "Connections that a pool may open", ["pool"])
+POOL_IN_USE = Gauge("eshop_pool_connections_in_use", "Connections in use", ["pool"])
 LOOP_LAG = Histogram("eshop_event_loop_lag_seconds", "Lateness of a timer on the event loop", buckets=_SECONDS)
 BUILD_INFO = Gauge("eshop_build_info", "1, with the version as label", ["service", "version"])
+
+
+def watch_pool(pool: str, size: int, in_use: Callable[[], float]) -> None:
+    """Shows a pool; `in_use` is asked at each scrape, so that taking a connection costs nothing more."""
+    POOL_SIZE.labels(pool).set(size)
+    POOL_IN_USE.labels(pool).set_function(in_use)
