@@ -2,8 +2,8 @@
 
     python -m services.order.redrive [--limit 1000]
 
-Each letter is published before its offset is committed: a crash in between sends it twice, and placement places an order
-id once. A letter that is still unreadable comes back to the dead-letter topic; the command stops at those of today.
+Each letter is published before its offset is committed: a crash in between sends it twice, and placement places an
+order id once. A letter that is still unreadable comes back to the dead-letter topic; the command stops at such.
 """
 
 from __future__ import annotations
