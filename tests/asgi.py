@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 
@@ -30,7 +31,9 @@ async def request(app, method, path, body=b"", *, query="", headers=(), chunks=N
 
     async def receive():
         answer.reads += 1
-        if not parts or parts[0] is None:
+        if not parts:  # the body is over; servers say more when the client leaves
+            await asyncio.Event().wait()
+        if parts[0] is None:
             return {"type": "http.disconnect"}
         part = parts.pop(0)
         return {"type": "http.request", "body": part, "more_body": bool(parts)}

@@ -11,15 +11,18 @@ SUBMIT = b'{"userID":1,"productID":2,"productCount":3,"amount":87,"couponID":0}'
 
 
 class Shop:
-    """Answers every call from its request; raises `error` when there is one."""
+    """Answers every call from its request; waits while `held` is an unset event; raises `error` when there is one."""
 
     def __init__(self, error=None):
         self.requests = []
         self.error = error
+        self.held = None
 
     def __getattr__(self, name):
         async def answer(request):
             self.requests.append(request)
+            if self.held:
+                await self.held.wait()
             if self.error:
                 raise self.error
             return self.answers[name](request)
