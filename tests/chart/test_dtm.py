@@ -1,0 +1,63 @@
+"""The coordinators: one subchart under two names, the official image or the embedded coordinator."""
+
+from __future__ import annotations
+
+import pytest
+
+BOTH = ("dtm-mysql", "dtm-redis")
+
+
+def coordinator(rendered, name):
+    return rendered.one("Deployment", f"eshop-{name}")["spec"]["template"]["spec"]["containers"][0]
+
+
+def environment(container):
+    return {variable["name"]: variable.get("value") for variable in container["env"]}
+
+
+def test_the_official_image_is_the_default_and_embedded_a_value(render):
+    assert {coordinator(render(), name)["image"] for name in BOTH} == {"yedf/dtm:1.18.0"}
+    embedded = render({"dtm": {"engine": "embedded"}})
+    assert {coordinator(embedded, name)["image"] for name in BOTH} == {"eshop/coordinator:0.1.0"}
+
+
+@pytest.mark.parametrize("engine", ["official", "embedded"])
+def test_both_engines_get_the_same_settings(render, engine):
+    rendered = render({"dtm": {"engine": engine, "env": {"ALERT_RETRY_LIMIT": "5"}}})
+    mysql, redis = (environment(coordinator(rendered, name)) for name in BOTH)
+    assert mysql["STORE_DRIVER"] == "mysql"
+    assert mysql["STORE_HOST"] == "eshop-mysql"
+    assert mysql["STORE_PORT"] == "3306"
+    assert mysql["STORE_DB"] == "dtm"
+    assert mysql["STORE_USER"] == "eshop_dtm"
+    assert int(mysql["STORE_MAX_OPEN_CONNS"]) < 100
+    assert redis["STORE_DRIVER"] == "redis"
+    assert redis["STORE_HOST"] == "eshop-redis"
+    assert redis["STORE_PORT"] == "6379"
+    assert not {"STORE_USER", "STORE_DB"} & redis.keys()
+    for settings in (mysql, redis):
+        assert settings["UPDATE_BRANCH_SYNC"] == "1"
+        assert int(settings["RETRY_INTERVAL"]) >= 10  # the official image refuses less
+        assert settings["ALERT_RETRY_LIMIT"] == "5"
+
+
+def test_the_startup_probe_waits_for_the_store(render):
+    for name in BOTH:
+        probe = coordinator(render(), name)["startupProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] >= 600
+
+
+def test_services_are_headless_on_dtms_ports(render):
+    rendered = render()
+    for name in BOTH:
+        service = rendered.one("Service", f"eshop-{name}")["spec"]
+        assert service["clusterIP"] == "None"
+        assert {port["name"]: port["port"] for port in service["ports"]} == {"http": 36789, "grpc": 36790}
+        assert f"eshop-{name}" in rendered.kind("PodDisruptionBudget")
+
+
+def test_one_coordinator_can_be_outside_while_the_other_is_not(render):
+    rendered = render({"dtm-redis": {"enabled": False, "external": {"host": "dtm.example.com"}}})
+    assert "eshop-dtm-mysql" in rendered.kind("Deployment")
+    assert "eshop-dtm-redis" not in rendered.kind("Deployment")
+    assert rendered.one("ConfigMap", "eshop-addresses")["data"]["ESHOP_DTM_REDIS_GRPC"] == "dtm.example.com:36790"
