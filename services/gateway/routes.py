@@ -5,7 +5,6 @@ A call whose proto names a batch travels with others: requests that wait while o
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -70,8 +69,7 @@ def _batched(call: Call, method: MethodDescriptor, batch_by: str, in_flight: int
 
     async def add(request: Message) -> Message:
         key = getattr(request, batch_by) if batch_by else None
-        # The batch goes on without a buyer who has left: what is under way must come to its end.
-        return await asyncio.shield(batchers.add(key, request))
+        return await batchers.add(key, request)
 
     return add
 

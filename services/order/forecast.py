@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,6 +20,9 @@ log = structlog.get_logger()
 
 _SECONDS = 1.0
 _UNUSED = 1
+# With so many units left a product need not be looked at again for a moment.
+_AMPLE, _AMPLE_SECONDS = 10_000, 0.5
+_REMEMBERED = 10_000
 
 
 class Forecast:
@@ -29,6 +33,7 @@ class Forecast:
     ) -> None:
         self._stock = stock
         self._coupon = coupon
+        self._ample_until: dict[int, float] = {}
 
     async def look(self, orders: Sequence[NewOrder]) -> Outlook:
         """What stock and coupons say about these orders; nothing where they do not answer."""
@@ -38,14 +43,22 @@ class Forecast:
         return Outlook(orders, left, found)
 
     async def _left(self, products: set[int]) -> Mapping[int, int] | None:
-        if not products:
+        now = time.monotonic()
+        if all(self._ample_until.get(product, 0) > now for product in products):
             return None
         try:
             request = stock_pb2.LookRequest(product_ids=products)
-            return (await answer(self._stock.Look(request, timeout=_SECONDS))).left
+            left = (await answer(self._stock.Look(request, timeout=_SECONDS))).left
+            self._remember({product for product, units in left.items() if units >= _AMPLE}, now)
+            return left
         except ShopError as error:
             log.warning("no look at the stock", error=error.message)
             return None
+
+    def _remember(self, ample: set[int], now: float) -> None:
+        if len(self._ample_until) > _REMEMBERED:
+            self._ample_until.clear()
+        self._ample_until |= dict.fromkeys(ample, now + _AMPLE_SECONDS)
 
     async def _coupons(self, ids: set[int]) -> Mapping[int, coupon_pb2.Coupon] | None:
         if not ids:

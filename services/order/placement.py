@@ -10,6 +10,10 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+
+import structlog
+from prometheus_client import Counter as Metric
 
 from services.common import flow
 from services.common.dtm.client import Dtm, SagaFailed
@@ -18,12 +22,15 @@ from services.common.errors import AlreadyExists, Conflict, KeyReused, OrderInFl
 from services.common.ids import may_be_repeated, new_id
 from services.common.pb.dtmgimp.dtm_pb2 import DtmRequest
 from services.common.pb.eshop.coupon.v1 import branches_pb2 as coupon_pb2
+from services.common.pb.eshop.errors.v1 import errors_pb2
 from services.common.pb.eshop.order.v1 import branches_pb2 as order_pb2
 from services.common.pb.eshop.pay.v1 import branches_pb2 as pay_pb2
 from services.common.pb.eshop.stock.v1 import branches_pb2 as stock_pb2
 from services.common.telemetry import metrics
 from services.order.forecast import Forecast
 from services.order.records import Records, same_purchase
+
+log = structlog.get_logger()
 
 MAX_ORDERS = 512
 # DTM keeps a branch's payload in 64 KiB; the rest is room for longer fields.
@@ -63,9 +70,12 @@ class Placement:
         """Outcomes by order id. Each round answers what is known already and tries a saga for what looks possible."""
         outcomes: dict[str, Outcome] = {}
         pause = 0.02
+        may_have_rows = [order for order in orders if _needs_row(order)]
         while orders:
             try:
-                placed, forecast = await asyncio.gather(self._records.outcomes(orders), self._forecast.look(orders))
+                placed, forecast = await asyncio.gather(
+                    self._records.outcomes(may_have_rows), self._forecast.look(orders)
+                )
             except ShopError as error:  # no saga of these orders is under way: theirs alone fail
                 return outcomes | {order.order_id: error for order in orders}
             outcomes |= forecast.hopeless | placed
@@ -75,6 +85,7 @@ class Placement:
             found = await self._try(forecast.fitting(orders), deadline)
             outcomes |= {key: outcome for key, outcome in found.items() if not isinstance(outcome, _UNDECIDED)}
             orders = [order for order in orders if order.order_id not in outcomes]
+            may_have_rows = orders
             if any(order.order_id in found for order in orders):  # another saga holds them: give it time
                 if deadline is not None and time.monotonic() > deadline:
                     unknown = UnknownOutcome("the order is not decided yet; ask for it later")
@@ -85,9 +96,12 @@ class Placement:
 
     async def _try(self, orders: list[order_pb2.NewOrder], deadline: float | None) -> dict[str, Outcome]:
         """One saga for all; when it is refused, a single order gets the reason, and more are cut in two."""
+        request = self._saga(orders)
+        log.debug("saga", gid=request.Gid, orders=[order.order_id for order in orders])
         try:
-            await self._dtm.run_saga(self._saga(orders), _left(deadline))
+            await self._dtm.run_saga(request, _left(deadline))
         except SagaFailed as failed:
+            log.debug("saga refused", gid=request.Gid, reason=str(failed.reason))
             if len(orders) == 1:
                 return {orders[0].order_id: failed.reason or OrderInFlight("the saga was stopped without a reason")}
         except UnknownOutcome as error:
@@ -186,6 +200,12 @@ def _left(deadline: float | None) -> float | None:
 
 
 def _count(order: order_pb2.NewOrder, outcome: Outcome) -> None:
-    source = order_pb2.Source.Name(order.source).removeprefix("SOURCE_").lower()
     kind = "placed" if outcome is None else "refused" if isinstance(outcome, Conflict) else "unknown"
-    metrics.ORDERS.labels(source, kind, str(int(outcome.code)) if outcome else "0").inc()
+    _counter(order.source, kind, int(outcome.code) if outcome else 0).inc()
+
+
+@cache
+def _counter(source: order_pb2.Source.ValueType, kind: str, code: int) -> Metric:
+    source_name = order_pb2.Source.Name(source).removeprefix("SOURCE_").lower()
+    reason = errors_pb2.ErrorCode.Name(code).removeprefix("ERROR_CODE_").lower() if code else "none"  # type: ignore[arg-type]
+    return metrics.ORDERS.labels(source_name, kind, reason)

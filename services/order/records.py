@@ -40,6 +40,8 @@ class Records:
 
     async def outcomes(self, orders: Sequence[NewOrder]) -> dict[str, ShopError | None]:
         """Outcomes by id of the orders that have a row: None for placed, the reason for cancelled."""
+        if not orders:
+            return {}
         async with self._database.read() as connection:
             rows = await connection.execute(_SELECT, {"order_ids": [order.order_id for order in orders]})
         found = {row.order_id: row for row in rows}
