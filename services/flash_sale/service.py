@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from services.common.batching import BatcherGroup
 from services.common.errors import Invalid, LimitReached, ShopError, SoldOut
 from services.common.ids import may_be_repeated
@@ -55,8 +57,8 @@ class FlashSaleService:
         answers = [
             refused if refused is not None and not may_be_repeated(one.order_id) else next(found) for one in requests
         ]
-        for answer in answers:
-            metrics.FLASH_SALE_ANSWERS.labels(_kind(answer)).inc()
+        for kind, count in Counter(map(_kind, answers)).items():
+            metrics.FLASH_SALE_ANSWERS.labels(kind).inc(count)
         return answers
 
 

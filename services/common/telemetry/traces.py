@@ -99,11 +99,12 @@ def batch(name: str, members: Iterable[Span | None], kind: SpanKind = SpanKind.I
     """A batch goes on with its first sampled member's trace and links to every sampled member, and they to it."""
     if _tracer is None:
         return _NOTHING
-    found = {member.get_span_context().span_id: member for member in members if member}
+    everyone = list(members)
+    found = {member.get_span_context().span_id: member for member in everyone if member}
     if not found:
         return _NOTHING
     links = [Link(member.get_span_context()) for member in found.values()]
-    started = _Started(name, kind, next(iter(found.values())), None, links)
+    started = _Started(name, kind, next(iter(found.values())), {"batch.items": len(everyone)}, links)
     for member in found.values():
         member.add_link(started.span.get_span_context())
     return started
