@@ -39,6 +39,9 @@ restart: install ## restart the coordinators and services, or S=order
 migrate: install ## bring the schemas of the running stack to their newest revision
 	@$(RUN) -m dev migrate
 
+seed: up ## fill the running shop with a few users, products, coupons and stock
+	@ESHOP_GATEWAY=$$($(RUN) -m dev address gateway) $(RUN) -m db.seed
+
 demo: up ## play the shop's day and check the invariants; leaves the shop running
 	@$(RUN) -m dev.demo
 
@@ -76,4 +79,4 @@ $(GENERATED): $(LOCKED) $(PROTOS)
 	@echo "generating services/common/pb from the protos"
 	@$(RUN) -m protos.generate && touch $@
 
-.PHONY: help install protos up down status logs restart migrate demo test check load lock clean
+.PHONY: help install protos up down status logs restart migrate seed demo test check load lock clean

@@ -1,4 +1,4 @@
-"""The one-machine stack at the command line: `python -m dev up|down|status|logs|restart|migrate`."""
+"""The one-machine stack at the command line: `python -m dev up|down|status|logs|restart|migrate|address`."""
 
 from __future__ import annotations
 
@@ -91,6 +91,10 @@ def status(arguments: argparse.Namespace) -> None:
     console.print(table)
 
 
+def address(arguments: argparse.Namespace) -> None:
+    sys.stdout.write(f"{Stack().address(arguments.process, 'http')}\n")
+
+
 def logs(arguments: argparse.Namespace) -> None:
     """Follows the logs: this process becomes tail."""
     stack = Stack()
@@ -104,7 +108,7 @@ def logs(arguments: argparse.Namespace) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m dev", description="The whole shop on this machine.")
-    commands = parser.add_subparsers(required=True, metavar="up|down|status|logs|restart|migrate")
+    commands = parser.add_subparsers(required=True, metavar="up|down|status|logs|restart|migrate|address")
     command = commands.add_parser("up", help="start what does not run, wait until everything is ready")
     command.add_argument("--stores", action="store_true", help="MySQL, Redis and Kafka only, with schemas and topics")
     command.set_defaults(run=up)
@@ -116,6 +120,9 @@ def _arguments() -> argparse.Namespace:
     command.add_argument("--no-follow", dest="follow", action="store_false")
     command.set_defaults(run=logs)
     commands.add_parser("migrate", help="schemas, accounts and topics of the running stores").set_defaults(run=migrate)
+    command = commands.add_parser("address", help="host:port of a process's HTTP side, for scripts")
+    command.add_argument("process", choices=PROCESSES[3:], metavar="process")
+    command.set_defaults(run=address)
     command = commands.add_parser("restart", help="restart coordinators and services, or the named processes")
     command.add_argument("process", nargs="*", choices=[[], *PROCESSES], metavar="process")
     command.set_defaults(run=restart)
