@@ -13,11 +13,11 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common.database import Database
-from services.common.errors import AlreadyExists, Conflict, NotFound
+from services.common.errors import AlreadyExists, Conflict, Invalid, NotFound
 from services.common.json_codec import descriptor_of
 from services.common.pb.eshop.query.v1 import query_pb2
 from services.common.query import Condition, order_by, page_bounds, where
@@ -128,17 +128,18 @@ class Crud(Generic[MessageType]):
     async def _write(self, work: Callable[[AsyncConnection], Awaitable[Value]]) -> Value:
         try:
             return await self._database.run(work)
+        except DataError as error:  # what a service let pass although its column is smaller
+            raise Invalid(f"{self._named_in(error) or 'a value'}: too long or out of range") from None
         except IntegrityError as error:
-            number, text = (*getattr(error.orig, "args", ()), 0, "")[:2]
-            if number == _DUPLICATE:
-                raise AlreadyExists(self._duplicate(str(text))) from None
+            if getattr(error.orig, "args", (0,))[0] == _DUPLICATE:
+                raise AlreadyExists(f"{self._named_in(error) or 'the row'}: taken") from None
             raise
 
-    def _duplicate(self, text: str) -> str:
-        """MySQL names the key, and our keys are named after their columns."""
-        found = re.search(rf"for key '(?:\w+\.)?(?:uq_{self._table.name}_)?(\w+)'", text)
+    def _named_in(self, error: DBAPIError) -> str:
+        """The column that MySQL names; a unique key is named after its column."""
+        found = re.search(rf"for (?:key|column) '(?:\w+\.)?(?:uq_{self._table.name}_)?(\w+)'", str(error.orig))
         name = found[1] if found else ""
-        return f"{name}: this value is taken" if name in self._table.c else "the row exists"
+        return next((spelled for spelled, column in self._columns.items() if name == column.name != spelled), name)
 
     def _missing(self, key: Any) -> NotFound:
         return NotFound(f"no {self._table.name} with {self._key} {key}")

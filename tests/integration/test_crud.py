@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.common.crud import Crud
 from services.common.database import Database
-from services.common.errors import AlreadyExists, Conflict, InvalidQuery, NotFound
+from services.common.errors import AlreadyExists, Conflict, Invalid, InvalidQuery, NotFound
 from services.common.pb.eshop.query.v1.query_pb2 import Column
 from services.common.pb.eshop.user.v1.user_pb2 import User
 from services.common.settings import MysqlSettings
@@ -99,6 +99,22 @@ async def test_a_unique_value_is_taken_also_by_a_deleted_row(crud, people):
     with pytest.raises(AlreadyExists):
         await crud.create({"name": "x", "password": "hash", "email": "bob@example.org"})
     assert (await crud.get(people["ann"])).email == "ann@example.org"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"name": "x" * 51}, "name: too long"),
+        ({"age": 256}, "age: too long or out of range"),
+        ({"login_at": 2**64}, "loginAt: too long or out of range"),
+    ],
+)
+async def test_a_value_that_its_column_cannot_hold(crud, people, values, message):
+    with pytest.raises(Invalid, match=message):
+        await crud.create({"name": "x", "password": "hash", "email": "x@example.org", **values})
+    with pytest.raises(Invalid, match=message):
+        await crud.update(people["ann"], values)
+    assert (await crud.list(0, 10, ""))[1] == 4
 
 
 async def test_a_change_with_a_condition(crud, people):
@@ -198,7 +214,7 @@ async def test_conditions_mean_what_python_says(crud, people, conditions):
         words = []
         for name, exp, value, logic in conditions:
             words += [str(TESTS[exp](person[name], value)), "and" if logic == "&" else "or"]
-        return eval(" ".join(words[:-1]))  # noqa: S307 - words made two lines above
+        return eval(" ".join(words[:-1]))
 
     found, _ = await crud.search(
         0, 10, "id", [condition(name, value, exp, logic) for name, exp, value, logic in conditions]
