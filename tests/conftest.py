@@ -14,6 +14,7 @@ import pytest
 
 from dev.layout import ROOT
 from dev.stack import Stack
+from tests.kafka import Kafka
 from tests.shop import Shop
 
 FOLDER = ROOT / ".stack" / "tests"
@@ -56,3 +57,11 @@ async def shop(stack):
     shop = Shop(stack)
     yield shop
     await shop.close()
+
+
+@pytest.fixture(scope="session")
+def kafka(stack):
+    """A second client of the stack's Kafka."""
+    kafka = Kafka(stack.brokers)
+    yield kafka
+    kafka.close()

@@ -224,3 +224,12 @@ async def eventually(ask: Any, timeout: float = 20, pause: float = 0.1) -> Any:
         assert time.monotonic() < deadline, f"still {found!r} after {timeout:.0f} s"
         await asyncio.sleep(pause)
     return found
+
+
+async def kafka_drained(kafka: Any, timeout: float = 60) -> None:
+    """Returns when every order that Kafka has was handled and its offset committed."""
+
+    async def drained() -> bool:
+        return await asyncio.to_thread(kafka.lag) == 0
+
+    await eventually(drained, timeout)
