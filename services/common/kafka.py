@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from opentelemetry.trace import SpanKind
 
@@ -21,7 +21,8 @@ from services.common.telemetry import consumer_lag, metrics, traces
 log = structlog.get_logger()
 
 Headers = Sequence[tuple[str, bytes]]
-Handler = Callable[[list[ConsumerRecord]], Awaitable[None]]
+# Takes the records, and whether some of them may have been handled before.
+Handler = Callable[[list[ConsumerRecord], bool], Awaitable[None]]
 
 _RETRY_SECONDS = 1.0
 
@@ -123,7 +124,6 @@ class BatchConsumer:
         """Consumes until `stopping` is set; the batch in hand is finished and committed."""
         while not stopping.is_set():
             consumer = AIOKafkaConsumer(
-                *self._topics,
                 bootstrap_servers=self._settings.kafka_brokers,
                 group_id=self._group,
                 enable_auto_commit=False,
@@ -132,12 +132,14 @@ class BatchConsumer:
                 max_poll_interval_ms=600_000,
                 session_timeout_ms=15_000,
             )
+            redelivery = Redelivery(self._max_records)
+            consumer.subscribe(self._topics, listener=redelivery)
             lag: asyncio.Task[None] | None = None
             try:
                 await consumer.start()
                 self._connected = True
                 lag = asyncio.create_task(consumer_lag.watch(consumer))
-                await self._consume(consumer, stopping)
+                await self._consume(consumer, redelivery, stopping)
             except Exception as error:
                 log.warning("consumer starts again", group=self._group, error=repr(error))
                 await _wait(stopping, _RETRY_SECONDS)
@@ -147,7 +149,7 @@ class BatchConsumer:
                     lag.cancel()
                 await consumer.stop()
 
-    async def _consume(self, consumer: AIOKafkaConsumer, stopping: asyncio.Event) -> None:
+    async def _consume(self, consumer: AIOKafkaConsumer, redelivery: Redelivery, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             fetched: Mapping[TopicPartition, list[ConsumerRecord]] = await consumer.getmany(
                 timeout_ms=500, max_records=self._max_records
@@ -157,10 +159,31 @@ class BatchConsumer:
                 continue
             senders = (traces.sender(record.headers) for record in records)
             with traces.batch(f"process {records[0].topic}", senders, SpanKind.CONSUMER):
-                await self._handler(records)
+                await self._handler(records, redelivery.possible(fetched))
                 await consumer.commit({partition: batch[-1].offset + 1 for partition, batch in fetched.items()})
             for partition, batch in fetched.items():
                 metrics.KAFKA_CONSUMED.labels(partition.topic).inc(len(batch))
+
+
+class Redelivery(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Whether records may have come before: of a partition just assigned, as many as a member has in hand at most."""
+
+    def __init__(self, in_hand: int) -> None:
+        self._in_hand = in_hand
+        self._left: dict[TopicPartition, int] = {}
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Nothing to do: the batch in hand is finished, and whoever gets the partition next knows."""
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._left = dict.fromkeys(assigned, self._in_hand)
+
+    def possible(self, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> bool:
+        """Of these records; they count as handled from now on."""
+        doubtful = any(self._left.get(partition, 0) > 0 for partition in fetched)
+        for partition, batch in fetched.items():
+            self._left[partition] = self._left.get(partition, 0) - len(batch)
+        return doubtful
 
 
 async def _wait(stopping: asyncio.Event, seconds: float) -> None:

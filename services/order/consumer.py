@@ -27,13 +27,13 @@ class OrderConsumer:
         self._placement = placement
         self._publisher = publisher
 
-    async def handle(self, records: Sequence[ConsumerRecord]) -> None:
+    async def handle(self, records: Sequence[ConsumerRecord], redelivered: bool) -> None:
         """Returns when every record has a final outcome; raises to get all of them again."""
         orders: list[NewOrder] = []
         sources: list[ConsumerRecord] = []
         for record in records:
             try:
-                orders.append(_read(record))
+                orders.append(_read(record, redelivered))
                 sources.append(record)
             except ShopError as error:
                 await self._bury(record, error)
@@ -58,7 +58,7 @@ class OrderConsumer:
         metrics.KAFKA_DEAD_LETTERS.labels(record.topic).inc()
 
 
-def _read(record: ConsumerRecord) -> NewOrder:
+def _read(record: ConsumerRecord, redelivered: bool) -> NewOrder:
     try:
         order = NewOrder.FromString(record.value or b"")
     except DecodeError as error:
@@ -67,4 +67,5 @@ def _read(record: ConsumerRecord) -> NewOrder:
         raise Invalid("the NewOrder lacks a field")
     if len(order.order_id) > 45:
         raise Invalid("the order id is longer than 45 characters")
+    order.repeated_call = order.repeated_call or redelivered
     return order

@@ -1,4 +1,7 @@
-"""Forecast: a look at stock and coupons before a saga. It saves work and decides nothing; the branches decide."""
+"""Forecast: a look at stock and coupons before a saga. It saves work; the branches decide.
+
+It refuses no order that may have been tried before: what seems to be missing may be held by the order's own saga.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import structlog
 
 from services.common.errors import CouponNotUsable, ShopError, StockInsufficient
 from services.common.grpc_channel import answer
+from services.common.ids import may_be_repeated
 from services.common.pb.eshop.coupon.v1 import coupon_pb2, coupon_pb2_grpc
 from services.common.pb.eshop.order.v1.branches_pb2 import NewOrder
 from services.common.pb.eshop.stock.v1 import stock_pb2, stock_pb2_grpc
@@ -72,7 +76,7 @@ class Forecast:
 
 
 class Outlook:
-    """`hopeless` are errors by id of the orders that no branch would accept now."""
+    """`hopeless` are errors by id of the new orders that no branch would accept now."""
 
     def __init__(
         self,
@@ -84,7 +88,7 @@ class Outlook:
         self.hopeless: dict[str, ShopError | None] = {}
         for order in orders:
             error = _stock_error(order, left) or _coupon_error(order, coupons)
-            if error:
+            if error and not may_have_been_tried(order):
                 self.hopeless[order.order_id] = error
 
     def fitting(self, orders: Sequence[NewOrder]) -> list[NewOrder]:
@@ -108,6 +112,11 @@ class Outlook:
         return found or [orders[0]]
 
 
+def may_have_been_tried(order: NewOrder) -> bool:
+    """Whether an earlier saga of this order may be under way: its call, message or key may have come before."""
+    return order.repeated_call or may_be_repeated(order.order_id)
+
+
 def _stock_error(order: NewOrder, left: Mapping[int, int] | None) -> ShopError | None:
     if order.sale_id or left is None:
         return None
@@ -126,8 +135,6 @@ def _coupon_error(order: NewOrder, coupons: Mapping[int, coupon_pb2.Coupon] | No
         problem = "does not exist"
     elif coupon.user_id != order.user_id:
         problem = "is another user's"
-    elif coupon.order_id == order.order_id:
-        return None  # its own saga holds it
     elif coupon.status != _UNUSED:
         problem = "is used" if coupon.status == 2 else "is expired"
     elif coupon.expires_at and datetime.fromisoformat(coupon.expires_at) <= datetime.now(UTC):

@@ -19,7 +19,7 @@ from services.common import flow
 from services.common.dtm.client import Dtm, SagaFailed
 from services.common.dtm.transaction import Step, saga
 from services.common.errors import AlreadyExists, Conflict, KeyReused, OrderInFlight, ShopError, UnknownOutcome
-from services.common.ids import may_be_repeated, new_id
+from services.common.ids import new_id
 from services.common.pb.dtmgimp.dtm_pb2 import DtmRequest
 from services.common.pb.eshop.coupon.v1 import branches_pb2 as coupon_pb2
 from services.common.pb.eshop.errors.v1 import errors_pb2
@@ -27,7 +27,7 @@ from services.common.pb.eshop.order.v1 import branches_pb2 as order_pb2
 from services.common.pb.eshop.pay.v1 import branches_pb2 as pay_pb2
 from services.common.pb.eshop.stock.v1 import branches_pb2 as stock_pb2
 from services.common.telemetry import metrics
-from services.order.forecast import Forecast
+from services.order.forecast import Forecast, may_have_been_tried
 from services.order.records import Records, same_purchase
 
 log = structlog.get_logger()
@@ -134,13 +134,21 @@ class Placement:
             return {order.order_id: UnknownOutcome("the refusal could not be recorded") for order, _ in refused}
 
     def _saga(self, orders: list[order_pb2.NewOrder]) -> DtmRequest:
-        steps = [Step(flow.DEDUCT_STOCK, _deductions(orders))]
-        if uses := _coupon_uses(orders):
-            steps.append(Step(flow.USE_COUPONS, coupon_pb2.UseRequest(uses=uses)))
+        """All branches but the last run in parallel.
+
+        A saga of one order creates the payment first: it is unique, so an earlier saga of the same order shows as
+        OrderInFlight there, and never as the stock or the coupon that it holds.
+        """
         payments = [
             pay_pb2.NewPayment(order_id=order.order_id, user_id=order.user_id, amount=order.amount) for order in orders
         ]
-        steps.append(Step(flow.CREATE_PAYMENTS, pay_pb2.CreatePaymentsRequest(payments=payments)))
+        after = [0] if len(orders) == 1 else []
+        steps = [
+            Step(flow.CREATE_PAYMENTS, pay_pb2.CreatePaymentsRequest(payments=payments)),
+            Step(flow.DEDUCT_STOCK, _deductions(orders), after),
+        ]
+        if uses := _coupon_uses(orders):
+            steps.append(Step(flow.USE_COUPONS, coupon_pb2.UseRequest(uses=uses), after))
         create = order_pb2.CreateOrdersRequest(orders=orders)
         steps.append(Step(flow.CREATE_ORDERS, create, after=range(len(steps))))
         return saga(f"order-{new_id()}", steps, self._addresses)
@@ -148,7 +156,7 @@ class Placement:
 
 def _needs_row(order: order_pb2.NewOrder) -> bool:
     """A direct submit that cannot have been tried before gets its refusal as the answer and leaves no row."""
-    return order.source != order_pb2.SOURCE_SUBMIT or order.repeated_call or may_be_repeated(order.order_id)
+    return order.source != order_pb2.SOURCE_SUBMIT or may_have_been_tried(order)
 
 
 def _outcome(

@@ -20,7 +20,8 @@ async def test_an_order_takes_stock_uses_the_coupon_and_creates_a_payment(shop):
 
     order = await shop.order(order_id)
     times = order.pop("createdAt"), order.pop("updatedAt")
-    assert times[0] == times[1] and order.pop("id") > 0
+    assert times[0] == times[1]
+    assert order.pop("id") > 0
     body = {"userID": user, "productID": product, "productCount": 3, "amount": 300, "couponID": coupon}
     assert order == {"orderID": order_id, **body, "status": PLACED, "source": 1, "saleID": 0, "reason": ""}
     assert await shop.stock_left(product) == 7
@@ -33,7 +34,8 @@ async def test_an_order_takes_stock_uses_the_coupon_and_creates_a_payment(shop):
 async def refused(shop, body):
     """The answer of a submit that must change nothing."""
     answer = await shop.submit(body)
-    assert answer.status == 409 and answer.data == {}
+    assert answer.status == 409
+    assert answer.data == {}
     assert await shop.orders_of(body["productID"]) == []
     assert await shop.rows("SELECT * FROM eshop_pay.pay WHERE user_id = :user", user=body["userID"]) == []
     return answer
@@ -146,7 +148,8 @@ async def test_the_same_key_is_the_same_order(shop):
     assert {(answer.status, answer.data["orderID"]) for answer in answers} == {(200, answers[0].data["orderID"])}
     assert await shop.stock_left(product) == 8
     other = await shop.submit(body, key="twice")
-    assert other.status == 200 and other.data != answers[0].data
+    assert other.status == 200
+    assert other.data != answers[0].data
 
 
 async def test_the_same_key_of_another_user_is_another_order(shop):
