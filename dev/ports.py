@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from dev.errors import StackError
 
 RESERVED = Path("/proc/sys/net/ipv4/ip_local_reserved_ports")
+LISTENING = "0A"  # in /proc/net/tcp
+LISTENER_SECONDS = 1
+CLIENT_SECONDS = 65  # the kernel keeps a closed connection for 60
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def require_free(process: str, ports: Iterable[int]) -> None:
-    """Raises StackError naming the holder of the first port that cannot be listened on."""
+    """Returns when all ports can be listened on; raises StackError naming the holder of the first that cannot.
+
+    A process that was just killed, and the connections of clients that the kernel gave one of these ports, get a while.
+    """
+    began = time.monotonic()
     for port in ports:
-        if is_free(port):
-            continue
-        holder = find_holder(port) or "another process"
-        raise StackError(
-            f"port {port}, which {process} needs, is taken by {holder}: "
-            "stop that, or move this stack with ESHOP_PORT_OFFSET"
-        )
+        while not is_free(port):
+            patience = LISTENER_SECONDS if _sockets(port, LISTENING) else CLIENT_SECONDS
+            if time.monotonic() - began > patience:
+                holder = find_holder(port) or "another process"
+                raise StackError(
+                    f"port {port}, which {process} needs, is taken by {holder}: "
+                    "stop that, or move this stack with ESHOP_PORT_OFFSET"
+                )
+            time.sleep(0.05)
 
 
 def is_free(port: int) -> bool:
@@ -41,7 +51,7 @@ def is_free(port: int) -> bool:
 
 def find_holder(port: int) -> str | None:
     """`name (pid 123)` of the process with a socket on this port, where /proc tells."""
-    sockets = {f"socket:[{inode}]" for inode in _inodes(port)}
+    sockets = {f"socket:[{inode}]" for inode in _sockets(port, LISTENING) or _sockets(port)}
     if not sockets:
         return None
     for folder in Path("/proc").glob("[0-9]*"):
@@ -53,7 +63,8 @@ def find_holder(port: int) -> str | None:
     return None
 
 
-def _inodes(port: int) -> set[str]:
+def _sockets(port: int, state: str = "") -> set[str]:
+    """Inodes of the sockets on a local port, of one state or of any; `0` is one that no process holds any more."""
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -61,7 +72,7 @@ def _inodes(port: int) -> set[str]:
         except OSError:
             continue
         for fields in (line.split() for line in lines):
-            if int(fields[1].rpartition(":")[2], 16) == port and fields[9] != "0":
+            if int(fields[1].rpartition(":")[2], 16) == port and fields[3].startswith(state):
                 found.add(fields[9])
     return found
 

@@ -64,7 +64,7 @@ class Processes:
         """Starts the program and records it; False when it runs already."""
         if self.pid(program.name):
             return False
-        _require_ports(program)
+        ports.require_free(program.name, program.ports)
         log = self._logs / f"{program.name}.log"
         if log.exists() and log.stat().st_size > LONGEST_LOG:
             log.replace(log.with_suffix(".log.1"))
@@ -149,12 +149,3 @@ def raise_open_files() -> None:
         with suppress(ValueError, OSError):  # only root may raise the hard limit
             resource.setrlimit(resource.RLIMIT_NOFILE, wanted)
             return
-
-
-def _require_ports(program: Program) -> None:
-    """Waits a little: the sockets of a process that was just killed may take a moment to go."""
-    for _ in range(20):
-        if all(ports.is_free(port) for port in program.ports):
-            return
-        time.sleep(0.05)
-    ports.require_free(program.name, program.ports)

@@ -74,12 +74,12 @@ class Stack:
     def up(self, *, stores_only: bool = False) -> None:
         """Starts what does not run yet and returns when everything is ready."""
         with self._alone():
+            ports.reserve(port for name in PROCESSES for port in self.layout.ports(name))
             wanted = STORES if stores_only else PROCESSES
             for name in wanted:  # all of them before anything starts
                 if not self.processes.pid(name):
                     ports.require_free(name, self.layout.ports(name))
             raise_open_files()
-            ports.reserve(port for name in PROCESSES for port in self.layout.ports(name))
             self.start(*STORES)
             self._report("waiting for MySQL, Redis and Kafka")
             self.wait_ready(*STORES)

@@ -2,6 +2,9 @@
 
 import os
 import socket
+import struct
+import threading
+import time
 
 import pytest
 
@@ -55,3 +58,25 @@ def test_an_offset_that_leads_nowhere_is_refused(monkeypatch, offset):
     monkeypatch.setenv("ESHOP_PORT_OFFSET", offset)
     with pytest.raises(StackError, match="ESHOP_PORT_OFFSET"):
         Layout()
+
+
+def test_a_client_on_the_port_is_waited_for():
+    """The kernel may give a client one of our ports; it goes when the connection does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        port = client.getsockname()[1]
+        client.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )  # its close is a reset: no TIME_WAIT
+        threading.Timer(1.5, client.close).start()
+        began = time.monotonic()
+        ports.require_free("order", [port])
+        assert time.monotonic() - began > 1.4
+
+
+def test_a_client_that_stays_is_named(monkeypatch):
+    monkeypatch.setattr(ports, "CLIENT_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        port = client.getsockname()[1]
+        with pytest.raises(StackError, match=rf"port {port}, which order needs, is taken by .*\(pid {os.getpid()}\)"):
+            ports.require_free("order", [port])
