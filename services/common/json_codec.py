@@ -18,6 +18,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.struct_pb2 import Value
 
 from services.common.errors import Malformed
+from services.common.json_values import from_value, to_value
 
 Decode = Callable[[bytes], Message]
 Encode = Callable[[Message], bytes]
@@ -33,9 +34,6 @@ INT_RANGES = {
     FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
 }
 _VALUE = Value.DESCRIPTOR.full_name
-# The integers that a google.protobuf.Value, a double, holds exactly.
-_EXACT = 2**53
-_VALUE_DEPTH = 32
 # Callers choose the names of fields, also long ones.
 _SENTENCE = 200
 _NAMES = {"int": "integer", "str": "string", "bool": "boolean", "float": "number", "bytes": "base64 string"}
@@ -111,7 +109,7 @@ def _builder(descriptor: Descriptor, builds: Mapping[str, _Build]) -> _Build:
         for name, convert in builds.items():
             if values[name] is msgspec.UNSET:
                 del values[name]
-            elif values[name] is not None or convert is _to_value:
+            elif values[name] is not None or convert is to_value:
                 values[name] = convert(values[name])
         for members in oneofs:
             if sum(values.get(name) is not None for name in members) > 1:
@@ -146,7 +144,7 @@ def _field_reader(field: FieldDescriptor, inside: tuple[str, ...]) -> tuple[Any,
     kind, build = _type_reader(field, inside)
     if field.is_repeated:
         return list[kind], msgspec.field(default_factory=list), _for_items(build) if build else None
-    if build is _to_value:  # null is a value, so absence needs a mark of its own
+    if build is to_value:  # null is a value, so absence needs a mark of its own
         return Any | msgspec.UnsetType, msgspec.UNSET, build
     if field.has_presence:
         return kind | None, None, build
@@ -165,7 +163,7 @@ def _type_reader(field: FieldDescriptor, inside: tuple[str, ...]) -> tuple[Any, 
     if field.message_type is None:
         return _scalar(field), None
     if field.message_type.full_name == _VALUE:
-        return Any, _to_value
+        return Any, to_value
     return _reader(field.message_type, inside=inside)
 
 
@@ -215,7 +213,7 @@ def _type_writer(field: FieldDescriptor, inside: tuple[str, ...]) -> _Show:
     if field.message_type is None:
         return lambda value: value
     if field.message_type.full_name == _VALUE:
-        return _from_value
+        return from_value
     return _writer(field.message_type, inside)
 
 
@@ -235,44 +233,6 @@ def _contract_names(descriptor: Descriptor) -> dict[str, str]:
 def _refuse_recursion(descriptor: Descriptor, inside: tuple[str, ...]) -> None:
     if descriptor.full_name in inside:
         raise TypeError(f"{descriptor.full_name} contains itself: it has no compiled JSON")
-
-
-def _to_value(given: Any, depth: int = 0) -> Value:
-    if depth > _VALUE_DEPTH:
-        raise Malformed("the body is nested too deeply")
-    if given is None:
-        return Value(null_value=0)  # type: ignore[arg-type]
-    if isinstance(given, bool):
-        return Value(bool_value=given)
-    if isinstance(given, str):
-        return Value(string_value=given)
-    if isinstance(given, int | float):
-        if isinstance(given, int) and abs(given) > _EXACT:
-            raise Malformed(f"a number beyond {_EXACT} must be given as a string here")
-        return Value(number_value=given)
-    value = Value()
-    if isinstance(given, list):
-        value.list_value.SetInParent()
-        value.list_value.values.extend(_to_value(item, depth + 1) for item in given)
-        return value
-    value.struct_value.SetInParent()
-    for name, item in given.items():
-        value.struct_value.fields[name].CopyFrom(_to_value(item, depth + 1))
-    return value
-
-
-def _from_value(value: Value) -> Any:
-    kind = value.WhichOneof("kind")
-    if kind is None or kind == "null_value":
-        return None
-    if kind == "number_value":
-        number = value.number_value
-        return int(number) if number.is_integer() and abs(number) <= _EXACT else number
-    if kind == "list_value":
-        return [_from_value(item) for item in value.list_value.values]
-    if kind == "struct_value":
-        return {name: _from_value(item) for name, item in sorted(value.struct_value.fields.items())}
-    return getattr(value, kind)
 
 
 def _sentence(error: str) -> str:

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from services.common import rest
 from services.common.errors import StockInsufficient, TooLarge, Unavailable
+from services.common.http_body import MAX_BODY
 from services.common.ids import derived_id
 from services.common.pb.eshop.order.v1 import order_pb2
 from services.common.rpc import bind
@@ -138,7 +139,7 @@ async def test_a_body_in_parts(app, shop):
 
 
 async def test_the_largest_body(app, shop):
-    room = rest.MAX_BODY - len(b'{"sort":""}')
+    room = MAX_BODY - len(b'{"sort":""}')
     body = b'{"sort":"' + b"x" * room + b'"}'
     assert (await request(app, "POST", "/api/v1/order/list", body)).status == 200
     answer = await request(app, "POST", "/api/v1/order/list", body + b" ", length=1)
