@@ -97,8 +97,8 @@ class Coordinator:
         """Stores or releases a transaction and starts it; with wait_result the outcome decides the answer."""
         new = await self._build(request, SUBMITTED)
         stored, moved = await self._store.submit(new)
-        if not moved and stored.trans.status != SUBMITTED:
-            raise Refused(f"current status '{stored.trans.status}', cannot sumbmit. FAILURE")
+        if not moved:
+            await self._require_submitted(stored.trans)
         task = self._passes.start(stored, moved=moved)
         if request.options.wait_result:
             await asyncio.wait({task}, timeout=self._patience)
@@ -108,7 +108,7 @@ class Coordinator:
         """Ends a prepared message."""
         trans = (await self._find(gid)).trans
         if trans.trans_type == MESSAGE and trans.status == PREPARED:
-            if await self._change(trans, FAILED):
+            if await self._change(trans, FAILED, now_utc()):
                 return
             trans = (await self._find(gid)).trans
         raise Refused(f"trans type: '{trans.trans_type}' current status '{trans.status}', cannot abort. FAILURE")
@@ -119,7 +119,7 @@ class Coordinator:
             trans = (await self._find(gid)).trans
             if trans.finished:
                 break
-            if await self._change(trans, FAILED):
+            if await self._change(trans, FAILED, now_utc()):
                 return
         raise Refused(f"global transaction force stop error. status: {trans.status}. error: FAILURE")
 
@@ -128,7 +128,7 @@ class Coordinator:
         trans = (await self._find(gid)).trans
         if trans.finished:
             raise Refused(f"current status '{trans.status}', nothing to retry. FAILURE")
-        if not await self._change(trans, trans.status):
+        if not await self._change(trans, trans.status, now_utc()):
             raise Refused(f"the status of {gid} is changing. FAILURE")
 
     async def retry_all_now(self, later_than: int, limit: int) -> tuple[int, bool]:
@@ -148,11 +148,20 @@ class Coordinator:
             raise UnknownGid(f"no TransGlobal with gid: {gid} found")
         return stored
 
-    async def _change(self, trans: Transaction, status: str) -> bool:
-        """Writes a status and makes the transaction due; False when another change came first."""
-        expected, now = trans.status, now_utc()
-        trans.change(status, now)
-        trans.schedule(now)
+    async def _require_submitted(self, trans: Transaction) -> None:
+        """Refuses unless it is submitted. Where no pass runs here, the lease is taken: the copy may be out of date."""
+        if trans.status == SUBMITTED:
+            lease_end = after(now_utc(), self._settings.retry_interval)
+            if self._passes.runs(trans.gid) or await self._change(trans, SUBMITTED, lease_end):
+                return
+        status = (await self._find(trans.gid)).trans.status
+        raise Refused(f"current status '{status}', cannot sumbmit. FAILURE")
+
+    async def _change(self, trans: Transaction, status: str, due: datetime) -> bool:
+        """Writes status and schedule; False when another change of the status came first."""
+        expected = trans.status
+        trans.change(status, now_utc())
+        trans.schedule(due)
         try:
             await self._store.save(trans, expected, {})
         except StatusConflict:
@@ -236,7 +245,7 @@ def _raise_unless_succeeded(trans_type: str, outcome: Outcome | None) -> None:
     if outcome and outcome.status == SUCCEED:
         return
     if outcome and outcome.reason:
-        raise Refused(outcome.reason)
+        raise Refused(outcome.reason if outcome.reason.endswith("FAILURE") else f"{outcome.reason} FAILURE")
     if outcome and trans_type == MESSAGE and outcome.answer.result is Result.ERROR:
         raise Undecided(f"an unknown result will be retried: {outcome.answer.text}", outcome.answer.code)
     raise Refused("wait result not return success: FAILURE")

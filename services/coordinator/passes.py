@@ -56,6 +56,9 @@ class Passes:
     async def check(self) -> None:
         """Whatever it needs is asked elsewhere."""
 
+    def runs(self, gid: str) -> bool:
+        return gid in self._tasks
+
     def start(self, stored: Stored, *, moved: bool = False) -> asyncio.Task[Outcome]:
         """The pass over this transaction: the one that runs already, or a new one.
 

@@ -1,0 +1,84 @@
+"""Cases 36, 37 and 53: coordinators that are killed with signal 9, and two of them on one store."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+from .cases import crash_case
+from .dtm import Dtm, Sender, new_gid
+from .participants import FAILURE, ONGOING, after
+
+
+@asynccontextmanager
+async def coordinator_of(target, spaces, coordinators, space=None):
+    """A coordinator of this test's own, over a store of its own or the given one, and its client."""
+    origin, _, driver = target.partition("-")
+    coordinator = coordinators(space or spaces(driver), original=origin == "original")
+    await coordinator.wait_ready()
+    dtm = Dtm(coordinator.http, coordinator.grpc)
+    yield coordinator, dtm
+    await dtm.close()
+    coordinator.stop()
+
+
+@crash_case(36)
+async def killed_in_the_middle(target, spaces, coordinators, participants):
+    """Sagas and messages at every stage and one kill -9: each ends as it must, and no decided step is repeated."""
+    async with coordinator_of(target, spaces, coordinators) as (coordinator, dtm):
+        sender = Sender(dtm, participants, "grpc")
+        forward, backward, message, prepared = (
+            new_gid(name) for name in ("forward", "backward", "message", "prepared")
+        )
+        participants.script(forward, "a2", after(60), after(0))
+        await sender.saga(forward, "1", "2", "3")
+        participants.script(backward, "a2", FAILURE)
+        participants.script(backward, "c1", after(60), after(0))
+        await sender.saga(backward, "1", "2")
+        participants.script(message, "a2", after(60), after(0))
+        await sender.message(message, "1", "2")
+        await sender.message(prepared, "1", call="prepare", asks="q", timeout_to_fail=5)
+        await participants.wait_calls(forward, 1, 5, "a2")
+        await participants.wait_calls(backward, 1, 5, "c1")
+        await participants.wait_calls(message, 1, 5, "a2")
+
+        coordinator.kill()
+        await asyncio.sleep(0.5)
+        coordinator.start()
+        await coordinator.wait_ready()
+
+        await dtm.until(forward, "succeed", 25)
+        await dtm.until(backward, "failed", 25)
+        await dtm.until(message, "succeed", 25)
+        await dtm.until(prepared, "succeed", 25)
+        assert participants.names(forward) == ["a1", "a2", "a2", "a3"]
+        assert participants.names(backward) == ["a1", "a2", "c2", "c1", "c1"]
+        assert participants.names(message) == ["a1", "a2", "a2"]
+        assert participants.names(prepared) == ["q", "a1"]
+
+
+@crash_case(53)
+async def two_coordinators_on_one_store(target, spaces, coordinators, participants):
+    """Twenty sagas that stay ongoing: each is called once per interval, by one of the two; one outlives the other."""
+    space = spaces(target.partition("-")[2])
+    gids = [new_gid("shared") for _ in range(20)]
+    for gid in gids:
+        participants.script(gid, "a1", ONGOING)
+    async with (
+        coordinator_of(target, spaces, coordinators, space) as (_, one),
+        coordinator_of(target, spaces, coordinators, space) as (second, two),
+    ):
+        for number, gid in enumerate(gids):
+            sender = Sender((one, two)[number % 2], participants, "http")
+            assert (await sender.saga(gid, "1", retry_interval=2)).code == 200
+        await asyncio.sleep(9)
+        for gid in gids:
+            times = [call.began for call in participants.calls(gid)]
+            assert len(times) >= 2, gid
+            assert all(later - earlier >= 1 for earlier, later in pairwise(times)), (gid, times)
+        second.kill()
+        for gid in gids:
+            participants.script(gid, "a1", after(0))
+        await asyncio.gather(*(one.until(gid, "succeed", 20) for gid in gids))
+        second.start()
