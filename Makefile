@@ -55,7 +55,13 @@ check: install ## lint and type-check code and protos
 	@$$($(RUN) -m dev.tools buf) lint services/common/pb/eshop.binpb
 
 load: up ## run the k6 script SCRIPT=smoke against the running shop; its thresholds decide
-	@ulimit -n $$(ulimit -Hn) && $$($(RUN) -m dev.tools k6) run k6/$(SCRIPT).js
+	@$(RUN) -m dev.bench.k6 $(SCRIPT)
+
+bench: up ## measure speed and cost of the shop under load; W="submit-200 backlog" chooses workloads
+	@$(RUN) -m dev.bench run $(W)
+
+bench-compare: install ## two runs of the bench as ratios: A=… B=…, files that it has kept
+	@$(RUN) -m dev.bench compare $(A) $(B)
 
 lock: $(LOCKED) ## pin all dependencies with hashes anew, after a change of pyproject.toml
 	@$(RUN) -m dev.lock
@@ -79,4 +85,4 @@ $(GENERATED): $(LOCKED) $(PROTOS)
 	@echo "generating services/common/pb from the protos"
 	@$(RUN) -m protos.generate && touch $@
 
-.PHONY: help install protos up down status logs restart migrate seed demo test check load lock clean
+.PHONY: help install protos up down status logs restart migrate seed demo test check load bench bench-compare lock clean
