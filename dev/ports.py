@@ -85,9 +85,11 @@ def reserve(ports: Iterable[int]) -> None:
     """
     try:
         low, high = (int(edge) for edge in EPHEMERAL.read_text().split())
-        wanted = {str(port) for port in ports if low <= port <= high}
-        present = {part for part in RESERVED.read_text().strip().split(",") if part}
-        if not wanted <= present:
-            RESERVED.write_text(",".join(sorted(present | wanted)))
+        text = RESERVED.read_text().strip()
+        edges = [part.partition("-") for part in text.split(",") if part]
+        present = {port for first, _, last in edges for port in range(int(first), int(last or first) + 1)}
+        missing = {port for port in ports if low <= port <= high} - present
+        if missing:
+            RESERVED.write_text(",".join(filter(None, [text, *(str(port) for port in sorted(missing))])))
     except OSError:
         return

@@ -27,11 +27,11 @@ def test_a_listener_on_any_address_is_in_the_way(family, host):
 
 def test_only_ports_that_the_kernel_may_give_away_are_reserved(tmp_path, monkeypatch):
     (tmp_path / "range").write_text("32768\t60999\n")
-    (tmp_path / "reserved").write_text("50000\n")
+    (tmp_path / "reserved").write_text("36790-36791,50000\n")
     monkeypatch.setattr(ports, "EPHEMERAL", tmp_path / "range")
     monkeypatch.setattr(ports, "RESERVED", tmp_path / "reserved")
     ports.reserve([8080, 36789, 36790])
-    assert (tmp_path / "reserved").read_text() == "36789,36790,50000"
+    assert (tmp_path / "reserved").read_text() == "36790-36791,50000,36789"
 
 
 def test_reserving_without_the_right_is_no_error(tmp_path, monkeypatch):
