@@ -17,6 +17,7 @@ HOST = "127.0.0.1"
 
 STORES = ("mysql", "redis", "kafka")
 COORDINATORS = ("coordinator-mysql", "coordinator-redis")
+MONITORS = ("prometheus", "mysqld-exporter", "redis-exporter")  # only `make monitor` starts them
 SERVICES = ("user", "product", "order", "stock", "coupon", "pay", "flash_sale", "gateway")
 
 # Ports by process and kind. HTTP and gRPC ports are the original's; the stores' lie clear of their usual ones.
@@ -34,6 +35,9 @@ PORTS = {
     "coupon": {"http": 30480, "grpc": 30482},
     "pay": {"http": 30580, "grpc": 30582},
     "flash_sale": {"http": 30680, "grpc": 30682},
+    "prometheus": {"http": 30090},
+    "mysqld-exporter": {"http": 30104},
+    "redis-exporter": {"http": 30121},
 }
 
 
@@ -78,7 +82,7 @@ class Layout:
         return self.folder / "logs" / f"{process}.log"
 
     def create(self) -> None:
-        """Makes the folders; secrets are the owner's alone."""
-        for part in ("data", "logs", "run"):
-            (self.folder / part).mkdir(parents=True, exist_ok=True)
-        (self.folder / "secrets").mkdir(mode=0o700, exist_ok=True)
+        """Makes the folders; all but the outermost are the owner's alone."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for part in ("data", "logs", "run", "secrets"):
+            (self.folder / part).mkdir(mode=0o700, exist_ok=True)

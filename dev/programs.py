@@ -97,8 +97,11 @@ def _coordinator(stack: Stack, name: str) -> Program:
     if binary:
         folder = layout.data(name)
         folder.mkdir(parents=True, exist_ok=True)
-        # DTM knows no files; its environment is its owner's alone. Its own 500 connections are more than MySQL takes.
-        environment |= {"STORE_PASSWORD": store.password, "STORE_MAX_OPEN_CONNS": "64", "STORE_MAX_IDLE_CONNS": "64"}
+        # DTM knows no secret files: its environment is its owner's alone. At its level info it logs the password and
+        # every call. Its default of 500 connections is all that MySQL takes.
+        connections = {"STORE_MAX_OPEN_CONNS": "64", "STORE_MAX_IDLE_CONNS": "64"}
+        level = os.environ.get("LOG_LEVEL", "warn")
+        environment |= {"STORE_PASSWORD": store.password, "LOG_LEVEL": level, **connections}
         return Program(name, (str(binary),), environment, layout.ports(name), folder)
     environment["ESHOP_SECRETS_DIR"] = str(stack.passwords.handed_to(name, {"store_password": store.password}))
     environment["ESHOP_HTTP_HOST"] = os.environ.get("ESHOP_HTTP_HOST", HOST)
