@@ -28,7 +28,7 @@ from pathlib import Path
 
 from dev import ports, programs
 from dev.errors import StackError
-from dev.layout import COORDINATORS, HOST, PORTS, ROOT, SERVICES, STORES, Layout
+from dev.layout import COORDINATORS, HOST, MONITORS, PORTS, ROOT, SERVICES, STORES, Layout
 from dev.passwords import Passwords
 from dev.processes import Processes, Program, raise_open_files
 from dev.provision import Report
@@ -92,7 +92,7 @@ class Stack:
     def down(self) -> None:
         """Stops everything in order: the gateway, services, coordinators, stores."""
         with self._alone():
-            for group in (("gateway",), SERVICES, COORDINATORS, STORES):
+            for group in (MONITORS, ("gateway",), SERVICES, COORDINATORS, STORES):
                 running = [name for name in group if self.processes.pid(name)]
                 if running:
                     self._report(f"stopping {', '.join(running)}")
