@@ -54,6 +54,9 @@ check: install ## lint and type-check code and protos
 	@$(RUN) -m mypy
 	@$$($(RUN) -m dev.tools buf) lint services/common/pb/eshop.binpb
 
+monitor: up ## scrape the running shop with Debian's Prometheus, the chart's alerts loaded
+	@$(RUN) -m dev.monitor
+
 load: up ## run the k6 script SCRIPT=smoke against the running shop; its thresholds decide
 	@$(RUN) -m dev.bench.k6 $(SCRIPT)
 
@@ -85,4 +88,4 @@ $(GENERATED): $(LOCKED) $(PROTOS)
 	@echo "generating services/common/pb from the protos"
 	@$(RUN) -m protos.generate && touch $@
 
-.PHONY: help install protos up down status logs restart migrate seed demo test check load bench bench-compare lock clean
+.PHONY: help install protos up down status logs restart migrate seed demo test check monitor load bench bench-compare lock clean

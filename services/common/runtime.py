@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import platform
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
@@ -161,7 +162,7 @@ async def _finish(tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:
 def run(name: str, settings: ProcessSettings, wire: Callable[[Runtime], Awaitable[None]]) -> None:
     """Runs a process until SIGTERM or SIGINT."""
     logs.configure(name, settings.log_level, settings.log_format)
-    metrics.BUILD_INFO.labels(name, os.environ.get("ESHOP_VERSION", "dev")).set(1)
+    metrics.BUILD_INFO.labels(os.environ.get("ESHOP_VERSION", "dev"), platform.python_version()).set(1)
     spans = span_export.provider(name, settings)
     traces.start(spans.get_tracer("eshop") if spans else None, settings.trace_ratio)
 

@@ -37,7 +37,7 @@ DEPENDENCY_UP = Gauge("eshop_dependency_up", "1 while the dependency answers", [
 POOL_SIZE = Gauge("eshop_pool_connections_max", "Connections that a pool may open", ["pool"])
 POOL_IN_USE = Gauge("eshop_pool_connections_in_use", "Connections in use", ["pool"])
 LOOP_LAG = Histogram("eshop_event_loop_lag_seconds", "Lateness of a timer on the event loop", buckets=_SECONDS)
-BUILD_INFO = Gauge("eshop_build_info", "1, with the version as label", ["service", "version"])
+BUILD_INFO = Gauge("eshop_build_info", "1, with the versions as labels", ["version", "python"])
 
 
 def watch_pool(pool: str, size: int, in_use: Callable[[], float]) -> None:
