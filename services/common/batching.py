@@ -88,27 +88,33 @@ class Batcher(Generic[Item, Result]):
             # The context of the caller who happens to start the work is not the batch's.
             task = asyncio.create_task(self._work(), context=Context())
             self._running.add(task)
-            task.add_done_callback(self._running.discard)
         return future
 
     async def _work(self) -> None:
         # One turn of the loop first, so that requests that arrived together travel together.
         await asyncio.sleep(0)
-        while self._waiting:
-            items, futures, origins = self._take()
-            start = time.perf_counter()
-            try:
-                with traces.batch(self._span_name, origins):
-                    results: Sequence[Result | ShopError] = await self._run(items)
-                if len(results) != len(items):
-                    raise RuntimeError(f"{len(items)} items gave {len(results)} results")
-            except Exception as error:
-                for future in futures:
-                    _settle(future, error)
-            else:
-                for future, result in zip(futures, results, strict=True):
-                    _settle(future, result)
-            self._duration.observe(time.perf_counter() - start)
+        try:
+            while self._waiting:
+                await self._run_next()
+        finally:
+            # Here, not in a callback later: an item that is added in between would wait for nobody.
+            self._running.discard(asyncio.current_task())  # type: ignore[arg-type]
+
+    async def _run_next(self) -> None:
+        items, futures, origins = self._take()
+        start = time.perf_counter()
+        try:
+            with traces.batch(self._span_name, origins):
+                results: Sequence[Result | ShopError] = await self._run(items)
+            if len(results) != len(items):
+                raise RuntimeError(f"{len(items)} items gave {len(results)} results")
+        except Exception as error:
+            for future in futures:
+                _settle(future, error)
+        else:
+            for future, result in zip(futures, results, strict=True):
+                _settle(future, result)
+        self._duration.observe(time.perf_counter() - start)
 
     def _take(self) -> tuple[list[Item], list[asyncio.Future[Result]], list[Span | None]]:
         items: list[Item] = []
