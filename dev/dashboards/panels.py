@@ -92,6 +92,7 @@ class Number:
             .color_mode(BigValueColorMode.NONE)
             .graph_mode(BigValueGraphMode.AREA)
             .no_value("-")
+            .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
             .with_target(query)
         )
 
