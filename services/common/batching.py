@@ -98,7 +98,7 @@ class Batcher(Generic[Item, Result]):
                 await self._run_next()
         finally:
             # Here, not in a callback later: an item that is added in between would wait for nobody.
-            self._running.discard(asyncio.current_task())  # type: ignore[arg-type]
+            self._running.discard(asyncio.current_task())
 
     async def _run_next(self) -> None:
         items, futures, origins = self._take()
