@@ -217,10 +217,20 @@ def _insert(new: Stored) -> _Write:
     statements = [_Statement(f"{_INSERT_GLOBALS}({_marks(row)})", row)]
     if branches:
         rows = [
-            (branch.gid, branch.url, branch.bin_data, branch.branch_id, branch.op, branch.status, created, created)
+            (
+                branch.gid,
+                branch.url,
+                branch.bin_data.hex(),
+                branch.branch_id,
+                branch.op,
+                branch.status,
+                created,
+                created,
+            )
             for branch in branches
         ]
-        marks = ",".join([f"({_marks(rows[0])})"] * len(rows))
+        # Hexadecimal: the driver takes 30 times longer to escape bytes.
+        marks = ",".join(["(%s,%s,UNHEX(%s),%s,%s,%s,%s,%s)"] * len(rows))
         statements.append(_Statement(_INSERT_BRANCHES + marks, tuple(value for row in rows for value in row)))
     return statements
 
