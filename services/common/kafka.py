@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
 from opentelemetry.trace import SpanKind
 
 from services.common.errors import Unavailable, UnknownOutcome
@@ -35,6 +37,7 @@ class Publisher:
         self._brokers = settings.kafka_brokers
         self._producer: AIOKafkaProducer | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._turns = itertools.count()
 
     async def open(self) -> None:
         self._starting = asyncio.create_task(self._start())
@@ -72,15 +75,19 @@ class Publisher:
     async def publish(self, topic: str, messages: Sequence[tuple[str, bytes]], headers: Headers = ()) -> None:
         """Returns when Kafka has acknowledged every (key, value).
 
+        Messages published together go to one partition, the partitions taking turns: as one record batch they cost
+        Kafka a fraction of what they do scattered by key, and no consumer here needs the messages of a key in order.
         Unavailable: none was sent. UnknownOutcome: some may have been; publishing them again may double them.
         """
         producer = self._ready()
         with traces.span(f"publish {topic}", SpanKind.PRODUCER, {"messaging.batch.message_count": len(messages)}):
             headers = [*headers, *((name, value.encode()) for name, value in traces.headers().items())]
             try:
+                partitions = sorted(await producer.partitions_for(topic))
+                partition = partitions[next(self._turns) % len(partitions)]
                 sends = [
-                    await producer.send(topic, key=key.encode(), value=value, headers=headers)
-                    for key, value in messages
+                    await producer.send_batch(batch, topic, partition=partition)
+                    for batch in _record_batches(producer, messages, headers)
                 ]
                 await asyncio.gather(*sends)
             except (KafkaError, OSError) as error:
@@ -91,6 +98,20 @@ class Publisher:
         if not self._producer:
             raise Unavailable("Kafka cannot be reached; try again")
         return self._producer
+
+
+def _record_batches(
+    producer: AIOKafkaProducer, messages: Sequence[tuple[str, bytes]], headers: Headers
+) -> Iterator[BatchBuilder]:
+    """All messages, in as few record batches as hold them."""
+    batch = producer.create_batch()
+    for key, value in messages:
+        record = {"key": key.encode(), "value": value, "timestamp": None, "headers": headers}
+        if batch.append(**record) is None:  # full
+            yield batch
+            batch = producer.create_batch()
+            batch.append(**record)
+    yield batch
 
 
 class BatchConsumer:
