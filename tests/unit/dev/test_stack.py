@@ -2,12 +2,14 @@
 
 import socket
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 
 from dev import programs
 from dev.errors import StackError
 from dev.layout import COORDINATORS, SERVICES
+from dev.provision import Mysql
 from dev.stack import PROCESSES, Stack
 
 Usage = namedtuple("Usage", "total used free")
@@ -50,6 +52,13 @@ def test_all_ports_are_looked_at_before_anything_starts(stack):
     ):
         stack.up()
     assert stack.processes.names() == []
+
+
+def test_data_without_its_password_is_told(stack, monkeypatch):
+    monkeypatch.setattr("dev.provision.mysql", lambda report: Mysql(Path("/usr/sbin/mysqld"), "8.0.15"))
+    stack.layout.data("mysql").mkdir()
+    with pytest.raises(StackError, match=r"is lost: restore .*secrets, or 'make clean'"):
+        stack.start("mysql")
 
 
 def test_an_unknown_process_is_refused_with_the_names_there_are(stack):
