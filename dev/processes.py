@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dev import ports
 from dev.errors import StackError
@@ -48,13 +49,8 @@ class Processes:
 
     def pid(self, name: str) -> int | None:
         """Of the running process of that name; None when it does not run."""
-        if name in self._children:
-            self._children[name].poll()  # a child that ended is a zombie until its parent asks
-        try:
-            record = json.loads(self._record(name).read_text())
-        except (FileNotFoundError, ValueError):
-            return None
-        return record["pid"] if identity(record["pid"]) == record["identity"] else None
+        record = self._running(name)
+        return record["pid"] if record else None
 
     def names(self) -> list[str]:
         """Of all records, of processes that run or ran."""
@@ -62,7 +58,13 @@ class Processes:
 
     def start(self, program: Program) -> bool:
         """Starts the program and records it; False when it runs already."""
-        if self.pid(program.name):
+        running = self._running(program.name)
+        if running:
+            if running["ports"] != list(program.ports):
+                raise StackError(
+                    f"{program.name} runs on {running['ports']}, not on {list(program.ports)}: "
+                    "set ESHOP_PORT_OFFSET as it was, or 'make down' first"
+                )
             return False
         ports.require_free(program.name, program.ports)
         log = self._logs / f"{program.name}.log"
@@ -79,7 +81,8 @@ class Processes:
                 start_new_session=True,
             )
         self._children[program.name] = child
-        write_private(self._record(program.name), json.dumps({"pid": child.pid, "identity": identity(child.pid)}))
+        record = {"pid": child.pid, "identity": identity(child.pid), "ports": program.ports}
+        write_private(self._record(program.name), json.dumps(record))
         return True
 
     def stop(self, names: Iterable[str], grace: float) -> list[str]:
@@ -123,6 +126,16 @@ class Processes:
                 return False
             time.sleep(0.02)
         return True
+
+    def _running(self, name: str) -> dict[str, Any] | None:
+        """The record of the process, if it runs."""
+        if name in self._children:
+            self._children[name].poll()  # a child that ended is a zombie until its parent asks
+        try:
+            record: dict[str, Any] = json.loads(self._record(name).read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        return record if identity(record["pid"]) == record["identity"] else None
 
     def _record(self, name: str) -> Path:
         return self._records / f"{name}.json"

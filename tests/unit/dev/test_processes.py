@@ -55,6 +55,13 @@ def test_a_second_start_changes_nothing(processes):
     assert processes.pid("sleeper") == pid
 
 
+def test_a_process_on_other_ports_is_told(processes):
+    """The same folder with another ESHOP_PORT_OFFSET."""
+    processes.start(Program("sleeper", SLEEP, ports=(61001,)))
+    with pytest.raises(StackError, match=r"sleeper runs on \[61001\], not on \[61002\]"):
+        processes.start(Program("sleeper", SLEEP, ports=(61002,)))
+
+
 def test_the_child_leads_a_session_of_its_own(processes):
     processes.start(Program("sleeper", SLEEP))
     pid = processes.pid("sleeper")
