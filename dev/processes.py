@@ -60,7 +60,7 @@ class Processes:
         """Starts the program and records it; False when it runs already."""
         running = self._running(program.name)
         if running:
-            if running["ports"] != list(program.ports):
+            if running.get("ports", list(program.ports)) != list(program.ports):
                 raise StackError(
                     f"{program.name} runs on {running['ports']}, not on {list(program.ports)}: "
                     "set ESHOP_PORT_OFFSET as it was, or 'make down' first"

@@ -37,7 +37,7 @@ def test_a_new_revision_stands_behind_the_newest_one(copied, capsys):
     migrate.begin_revision("order", "Add a note")
     text = (copied / "order" / "versions" / "0002_add_a_note.py").read_text()
     assert text.startswith('"""Add a note."""\n')
-    assert "x
+    assert 'revision = "0002"\ndown_revision = "0001"\n' in text
     assert list((copied / "pay" / "versions").glob("0002*")) == []
 
 
