@@ -39,6 +39,8 @@ async def _hypercorn(app: Any, settings: ProcessSettings, stopping: asyncio.Even
 async def _uvicorn(app: Any, settings: ProcessSettings, stopping: asyncio.Event) -> None:
     import uvicorn
 
+    from services.common.http_cork import CorkedProtocol
+
     class Server(uvicorn.Server):
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -49,7 +51,7 @@ async def _uvicorn(app: Any, settings: ProcessSettings, stopping: asyncio.Event)
         app,
         host=settings.http_host,
         port=settings.http_port,
-        http="httptools",
+        http=CorkedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -8,35 +8,37 @@ import os
 import time
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-# Ten bits at a time: python-ulid takes twice as long.
-_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_LETTER_OF_BYTE = (_ALPHABET * 8).encode()
 _ULID_FIRST = "01234567"
 DERIVED_FIRST = "K"
-_SHIFTS = range(120, -1, -10)
-
 
 _random = io.BytesIO()
+_time_part = (0, "")
 
 
 def new_id() -> str:
-    """A ULID: 48 bits of milliseconds, 80 random bits."""
-    return _spell((time.time_ns() // 1_000_000) << 80 | int.from_bytes(_random_bytes(10)))
+    """A ULID: 48 bits of milliseconds, 80 random bits. One is made for every order, hence the care about its cost."""
+    global _time_part
+    milliseconds = time.time_ns() // 1_000_000
+    if _time_part[0] != milliseconds:
+        _time_part = (milliseconds, _spell(milliseconds, 10))
+    return _time_part[1] + _random_letters()
 
 
-def _random_bytes(count: int) -> bytes:
-    """From the kernel, a page at a time: a system call for each id would cost as much as the rest of it."""
+def _random_letters() -> str:
+    """Sixteen letters of five random bits, from the kernel a page at a time: a system call costs more than the id."""
     global _random
-    found = _random.read(count)
-    if len(found) < count:
-        _random = io.BytesIO(os.urandom(4000))
-        found = _random.read(count)
-    return found
+    found = _random.read(16)
+    if not found:
+        _random = io.BytesIO(os.urandom(4096))
+        found = _random.read(16)
+    return found.translate(_LETTER_OF_BYTE).decode()
 
 
 def derived_id(*parts: str) -> str:
     """The same id for the same parts: 125 bits of their SHA-256 behind a letter with which no ULID begins."""
     framed = b"".join(len(part.encode()).to_bytes(4) + part.encode() for part in parts)
-    return DERIVED_FIRST + _spell(int.from_bytes(hashlib.sha256(framed).digest()[:16]))[1:]
+    return DERIVED_FIRST + _spell(int.from_bytes(hashlib.sha256(framed).digest()[:16]), 26)[1:]
 
 
 def may_be_repeated(an_id: str) -> bool:
@@ -44,5 +46,5 @@ def may_be_repeated(an_id: str) -> bool:
     return an_id[:1] not in _ULID_FIRST
 
 
-def _spell(number: int) -> str:
-    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+def _spell(number: int, letters: int) -> str:
+    return "".join([_ALPHABET[number >> shift & 31] for shift in range(5 * (letters - 1), -1, -5)])
