@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 
 from dev.bench import report
-from dev.bench.workloads import SCENARIOS, STANDARD, Settings, Shop, Workload
+from dev.bench.workloads import SCENARIOS, STANDARD, Settings, Shop, Workload, warm_up
 from dev.errors import StackError
 from dev.invariants import check
 from dev.invariants.result import table
@@ -39,11 +39,9 @@ def run(arguments: argparse.Namespace) -> bool:
     stack = Stack(report=lambda step: console.print(f"  {step}"))
     settings = Settings(arguments.seconds, arguments.orders, arguments.minutes, arguments.rate)
     raise_open_files()
-    stack.up()
-    if not arguments.as_is:
-        _restart(stack)
+    stack.up() if arguments.as_is else _start_anew(stack)
     shop = Shop(stack)
-    shop.load("submitOrder", shop.product(stock=10_000_000), 50, Settings(seconds=3), {})  # warm: pools, code paths
+    warm_up(shop)
     path = stack.layout.folder / "bench" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
     path.parent.mkdir(exist_ok=True)
     kept: dict[str, Any] = {"setting": _setting(settings), "rows": []}
@@ -71,10 +69,11 @@ def _failures(row: dict[str, Any]) -> bool:
     return bool(row["unfinished"] or (row["figures"] and row["figures"]["failed"]))
 
 
-def _restart(stack: Stack) -> None:
+def _start_anew(stack: Stack) -> None:
     """The gateway alone gets the HTTP server of this environment."""
     stack.stop(*SERVICES)
     stack.stop(*COORDINATORS)
+    stack.up(stores_only=True)
     with _without(HTTP_SERVER):
         stack.start(*COORDINATORS, *(name for name in SERVICES if name != "gateway"))
     stack.start("gateway")

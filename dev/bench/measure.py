@@ -48,11 +48,20 @@ class Measurement:
 
 
 def measure(
-    stack: Stack, workload: str, load: Callable[[], Figures | None], settle: Callable[[], None] = lambda: None
+    stack: Stack,
+    workload: str,
+    load: Callable[[], Figures | None],
+    settle: Callable[[], None] = lambda: None,
+    from_backlog: bool = False,
 ) -> Measurement:
-    """Runs `load`, then `settle`, waits for the backlog, and counts from before the first to after the last."""
+    """Runs `load`, then `settle`, waits for the backlog, and counts from before the first to after the last.
+
+    Begins with nothing under way, unless `from_backlog` says that what is under way is the load.
+    """
     stores = of_stack(stack)
     with closing(Backlog(stores)) as backlog, usage.Memory(stack) as memory:
+        if not from_backlog:
+            backlog.wait(time.monotonic() + BACKLOG_SECONDS, lambda step: None)  # what earlier loads left
         orders, work, look = _orders(stores), usage.store_work(stack), metrics.look(stack)
         cpu, machine, began = usage.cpu_seconds(stack), usage.machine_seconds(), time.monotonic()
         figures = load()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -12,9 +11,11 @@ from kafka import KafkaProducer
 
 from dev.bench import k6
 from dev.bench.k6 import Figures
-from dev.bench.measure import Measurement, measure
+from dev.bench.measure import BACKLOG_SECONDS, Measurement, measure
 from dev.errors import StackError
 from dev.gateway_client import Gateway
+from dev.invariants.backlog import Backlog
+from dev.invariants.stores import of_stack
 from dev.stack import Stack
 from services.common import flow
 from services.common.ids import new_id
@@ -63,6 +64,13 @@ class Shop:
         return k6.run(self.stack.url("gateway"), script, given, options)
 
 
+def warm_up(shop: Shop) -> None:
+    """Pools, code paths, and the JVM's compiler: the first requests of a process tell nothing of its speed."""
+    product, short = shop.product(stock=PLENTY, sale=PLENTY), Settings(seconds=4)
+    for script, mode in (("submitOrder", "submit"), ("submitOrder", "notify"), ("flashSale", "")):
+        shop.load(script, product, 100, short, {"MODE": mode})
+
+
 def submit_200(shop: Shop, settings: Settings) -> Measurement:
     return _submit(shop, settings, "submit, 200 VUs", 200, {})
 
@@ -89,6 +97,7 @@ def flash_sale(shop: Shop, settings: Settings) -> Measurement:
 def flash_sale_alone(shop: Shop, settings: Settings) -> Measurement:
     """The sale by itself: the order service is down meanwhile and starts when it is over."""
     product = shop.product(sale=PLENTY)
+    _settle(shop.stack)
     shop.stack.stop("order")
     try:
         return measure(
@@ -96,6 +105,7 @@ def flash_sale_alone(shop: Shop, settings: Settings) -> Measurement:
             "flash sale alone, 1000 VUs",
             lambda: shop.load("flashSale", product, 1000, settings, {}),
             lambda: shop.stack.start("order"),
+            from_backlog=True,
         )
     finally:
         _run_orders(shop.stack)
@@ -112,13 +122,14 @@ def sold_out(shop: Shop, settings: Settings) -> Measurement:
 def backlog(shop: Shop, settings: Settings) -> Measurement:
     """Orders that wait in Kafka when the order service starts: from its first to its last saga."""
     product = shop.product(stock=PLENTY)
+    _settle(shop.stack)
     shop.stack.stop("order")
     try:
         _publish(shop.stack, product, settings.orders)
-        found = measure(shop.stack, f"backlog of {settings.orders:,} in Kafka", lambda: shop.stack.start("order"))
+        name = f"backlog of {settings.orders:,} in Kafka"
+        return measure(shop.stack, name, lambda: shop.stack.start("order"), from_backlog=True)
     finally:
         _run_orders(shop.stack)
-    return found
 
 
 def scarce(shop: Shop, settings: Settings) -> Measurement:
@@ -165,15 +176,15 @@ def _publish(stack: Stack, product: int, count: int) -> None:
         producer.flush()
 
 
+def _settle(stack: Stack) -> None:
+    """Waits for what earlier loads left."""
+    with closing(Backlog(of_stack(stack))) as backlog:
+        backlog.wait(time.monotonic() + BACKLOG_SECONDS, lambda step: None)
+
+
 def _run_orders(stack: Stack) -> None:
     stack.start("order")
     stack.wait_ready("order", "gateway")
-
-
-def steadiness(found: list[float]) -> float:
-    """Median of the last quarter of the values over that of the second one."""
-    quarter = max(1, len(found) // 4)
-    return statistics.median(found[-quarter:]) / (statistics.median(found[quarter : 2 * quarter] or found) or 1)
 
 
 Workload = Callable[[Shop, Settings], Measurement]
