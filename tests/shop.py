@@ -78,6 +78,7 @@ class Shop:
         url = sa.URL.create("mysql+asyncmy", account.user, account.password, account.host, account.port)
         self._engine = create_async_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
         self._http: aiohttp.ClientSession | None = None
+        self.branch_calls: list[tuple[flow.Branch, Any, str]] = []
         server = stack.redis()
         self.redis = redis.asyncio.Redis(host=server.host, port=server.port, password=server.password)
 
@@ -201,6 +202,8 @@ class Shop:
         self, branch: flow.Branch, request: Any, *, gid: str, op: str = "action", branch_id: str = "01"
     ) -> Any:
         """Calls a branch as DTM would; raises grpc.aio.AioRpcError."""
+        if op == "action" and 0 < len(gid) <= 128:
+            self.branch_calls.append((branch, request, gid))
         path = branch.action if op == "action" else branch.compensation
         service, _, name = path.partition("/")
         method = SERVICES[service].methods_by_name[name]

@@ -92,6 +92,15 @@ async def case(request, shop):
     return await request.param(shop)
 
 
+@pytest.fixture(autouse=True)
+async def undone(shop):
+    """Compensates in the end what a test has called: nobody else knows of its transactions."""
+    calls = shop.branch_calls = []
+    yield
+    for branch, request, gid in calls:
+        await shop.branch(branch, request, gid=gid, op="compensate")
+
+
 async def test_every_branch_with_a_compensation_is_tried(shop):
     tried = {(await maker(shop)).branch for maker in MAKERS}
     assert tried == {branch for branch in flow.BRANCHES if branch.compensation}
