@@ -109,7 +109,7 @@ def _orders(day: Day, progress: Callable[[str], None], product: int, users: tupl
     day.see("… a moment later", "to pay", day.outcome(buffered.data.get("orderID", "none")))
     hopeless = order(grace, 100, path="sendSubmitNotify")
     day.see("Grace sends a buffered order of 100 mugs", "200 ok", hopeless)
-    reason = f"cancelled: [40902] product {product} has 7 units left"
+    reason = f"cancelled: [40902] product {product} has fewer than 100 units left"
     day.see("… a moment later", reason, day.outcome(hopeless.data.get("orderID", "none")))
     day.see("mugs left", "7", day.stock(product))
 
