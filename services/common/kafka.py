@@ -37,6 +37,7 @@ class Publisher:
         self._brokers = settings.kafka_brokers
         self._producer: AIOKafkaProducer | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._retiring: asyncio.Task[None] | None = None
         self._turns = itertools.count()
 
     async def open(self) -> None:
@@ -62,10 +63,11 @@ class Publisher:
                 return
 
     async def close(self) -> None:
-        if self._starting:
-            self._starting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._starting
+        for task in (self._starting, self._retiring):
+            if task:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         if self._producer:
             await self._producer.stop()  # sends what is still buffered
 
@@ -91,13 +93,30 @@ class Publisher:
                 ]
                 await asyncio.gather(*sends)
             except (KafkaError, OSError) as error:
+                self._replace(producer)
                 raise UnknownOutcome(f"Kafka did not acknowledge: {type(error).__name__}") from error
         metrics.KAFKA_PRODUCED.labels(topic).inc(len(messages))
+
+    def _replace(self, failed: AIOKafkaProducer) -> None:
+        """Goes on with a new producer. A batch that was given up leaves a gap in the sequence numbers of an idempotent
+        producer, and the broker would refuse everything that it sends from then on."""
+        if self._producer is failed:
+            self._producer = None
+            self._starting = asyncio.create_task(self._start())
+            self._retiring = asyncio.create_task(_stop(failed))
 
     def _ready(self) -> AIOKafkaProducer:
         if not self._producer:
             raise Unavailable("Kafka cannot be reached; try again")
         return self._producer
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """Stops a producer that failed; what others still wait for in it gets its answer or its time-out first."""
+    try:
+        await producer.stop()
+    except (KafkaError, OSError) as error:
+        log.warning("a failed producer did not stop cleanly", error=repr(error))
 
 
 def _record_batches(
@@ -151,13 +170,15 @@ class BatchConsumer:
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",
                 max_poll_interval_ms=600_000,
-                session_timeout_ms=15_000,
+                session_timeout_ms=10_000,
             )
             redelivery = Redelivery(self._max_records)
-            consumer.subscribe(self._topics, listener=redelivery)
             lag: asyncio.Task[None] | None = None
             try:
                 await consumer.start()
+                # Only now: a subscribed consumer starts when the group has rebalanced, and that waits for members that
+                # crashed. Until then the process can do everything else.
+                consumer.subscribe(self._topics, listener=redelivery)
                 self._connected = True
                 lag = asyncio.create_task(consumer_lag.watch(consumer))
                 await self._consume(consumer, redelivery, stopping)

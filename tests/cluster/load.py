@@ -24,6 +24,12 @@ class Load:
     def running(self) -> bool:
         return self.status.get("active", 0) == 1
 
+    def stop(self) -> Outcome:
+        """Ends it now, as Ctrl-C does; k6 then counts this run as failed, whatever its thresholds say."""
+        pod = self.release.kubectl("get", "pods", "-l", f"job-name={self.name}", "-o", "name").strip()
+        self.release.kubectl("exec", pod, "--", "sh", "-c", "kill -INT 1")
+        return self.finish()
+
     def finish(self, timeout: float = 300) -> Outcome:
         """Waits for its end."""
         eventually(f"{self.name} ends", lambda: {"succeeded", "failed"} & self.status.keys(), timeout)
