@@ -19,16 +19,20 @@ from db.schemas import SCHEMAS
 
 @dataclass(frozen=True)
 class Account:
-    """A MySQL user, and what it may do in which databases."""
+    """A MySQL user, and what it may do in which databases, and in which single tables of others."""
 
     user: str
     schemas: tuple[str, ...]
     privileges: str = "SELECT, INSERT, UPDATE, DELETE"
+    tables: tuple[str, ...] = ()
 
+
+BARRIERS = tuple(f"{SCHEMAS[name]}.barrier" for name in ("order", "stock", "coupon", "pay"))
 
 ACCOUNTS = {
     **{name: Account(f"eshop_{name}", (database,)) for name, database in SCHEMAS.items()},
     "reader": Account("eshop_reader", tuple(SCHEMAS.values()), "SELECT"),
+    "purge": Account("eshop_purge", (SCHEMAS["dtm"],), "SELECT, DELETE", BARRIERS),
 }
 
 
@@ -41,6 +45,7 @@ class AccountSettings(AdminSettings):
     pay_mysql_password: SecretStr = Field(min_length=8)
     dtm_mysql_password: SecretStr = Field(min_length=8)
     reader_mysql_password: SecretStr = Field(min_length=8)
+    purge_mysql_password: SecretStr = Field(min_length=8)
 
     def password_of(self, account: str) -> str:
         password: SecretStr = getattr(self, f"{account}_mysql_password")
@@ -56,6 +61,8 @@ def create(connection: Connection, account: Account, password: str) -> None:
     for schema in account.schemas:
         pattern = schema.replace("_", r"\_")  # in a grant, _ stands for any character
         connection.execute(text(f"GRANT {account.privileges} ON `{pattern}`.* TO :user@'%'"), who)
+    for table in account.tables:
+        connection.execute(text(f"GRANT {account.privileges} ON {table} TO :user@'%'"), who)
 
 
 def main() -> None:

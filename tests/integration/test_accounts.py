@@ -65,6 +65,14 @@ def test_the_reader_reads_all_and_writes_nothing(connect):
         assert denied(reader, statement)
 
 
+def test_the_purge_deletes_transactions_and_barriers_and_nothing_else(connect):
+    purge = connect("purge")
+    purge.execute("DELETE FROM dtm.trans_global WHERE gid = 'none'")
+    purge.execute("DELETE FROM eshop_pay.barrier WHERE gid = 'none'")
+    assert denied(purge, "DELETE FROM eshop_pay.pay")
+    assert denied(purge, "SELECT * FROM eshop_order.order_record")
+
+
 def test_an_underscore_in_a_name_stands_for_itself(connect):
     """In a grant it would stand for any character: eshop_order's account must not see eshopXorder."""
     admin = connect("admin")
@@ -94,4 +102,4 @@ def test_a_changed_password_is_set_and_the_old_one_is_refused(stack, connect):
 
 
 def test_every_schema_has_an_account():
-    assert set(ACCOUNTS) == {*SCHEMAS, "reader"}
+    assert set(ACCOUNTS) == {*SCHEMAS, "reader", "purge"}

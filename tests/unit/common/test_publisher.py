@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import ClassVar
 
 import pytest
 from aiokafka.errors import OutOfOrderSequenceNumber
@@ -15,7 +16,7 @@ from services.common.settings import KafkaSettings
 class FakeProducer:
     """The broker refuses everything of the first producer, as after a gap in its sequence numbers."""
 
-    made: list[FakeProducer] = []
+    made: ClassVar[list[FakeProducer]] = []
 
     def __init__(self, **_):
         self.made.append(self)
