@@ -1,7 +1,7 @@
 """Logs: one JSON object a line on standard output (or text for people), with trace id, order id and gid where known.
 
 No personal data and no secrets: events name rows by their ids. SIGUSR1 switches a running process to debug, SIGUSR2
-back to the level it started with (`kill -USR1 <pid>`, `kubectl exec <pod> -- kill -USR1 1`).
+back to the level it started with (`kill -USR1 <pid>`, `kubectl exec <pod> -- sh -c 'kill -USR1 1'`).
 """
 
 from __future__ import annotations
