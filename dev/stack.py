@@ -122,7 +122,7 @@ class Stack:
         self.stop(*names)
         self.start(*names)
 
-    def wait_ready(self, *names: str, timeout: float = 90) -> None:
+    def wait_ready(self, *names: str, timeout: float = 180) -> None:
         """Returns when the named processes, or all, are ready; raises StackError when one ends or time is over."""
         _known(names)
         deadline = time.monotonic() + timeout

@@ -1,8 +1,4 @@
-"""The real MySQL, Redis and Kafka of one stack: configured to lose nothing and to be fast, on 127.0.0.1 alone.
-
-Durability: MySQL syncs its log at each commit (the flows commit in groups, so that a sync pays for many orders) and
-needs no binary log without replicas; Redis syncs its append-only file each second; Kafka acknowledges what its log has.
-"""
+"""The real MySQL, Redis and Kafka of one stack: prepared, configured, asked whether they serve; on 127.0.0.1 alone."""
 
 from __future__ import annotations
 
@@ -27,72 +23,7 @@ from dev.layout import HOST, Layout
 from dev.passwords import Passwords, write_private
 from dev.processes import Program
 from dev.provision import Report
-
-MYSQL_CONFIGURATION = """[mysqld]
-basedir={basedir}
-datadir={data}
-socket={data}.sock
-pid-file={data}.pid
-port={port}
-bind-address=127.0.0.1
-mysqlx=OFF
-skip-name-resolve
-default-time-zone=+00:00
-character-set-server=utf8mb4
-transaction-isolation=READ-COMMITTED
-max-connections=500
-skip-log-bin
-innodb-flush-log-at-trx-commit=1
-innodb-flush-method=O_DIRECT
-innodb-buffer-pool-size=512M
-loose-innodb-redo-log-capacity=512M
-loose-innodb-numa-interleave=OFF
-performance-schema=OFF
-{more}
-"""
-REDIS_CONFIGURATION = """bind 127.0.0.1
-port {port}
-dir {data}
-daemonize no
-set-proc-title no
-requirepass {password}
-appendonly yes
-appendfsync everysec
-save ""
-maxmemory-policy noeviction
-tcp-backlog 2048
-maxclients 20000
-"""
-KAFKA_CONFIGURATION = """process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs={data}
-auto.create.topics.enable=false
-num.network.threads=2
-num.io.threads=4
-offsets.topic.num.partitions=6
-offsets.topic.replication.factor=1
-transaction.state.log.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
-log.cleaner.dedupe.buffer.size=16777216
-"""
-KAFKA_LOGGING = """status=WARN
-appender.console.type=Console
-appender.console.name=console
-appender.console.layout.type=PatternLayout
-appender.console.layout.pattern=%d{ISO8601} %p %c{1}: %m%n
-rootLogger.level=WARN
-rootLogger.appenderRef.console.ref=console
-logger.server.name=kafka.server.KafkaRaftServer
-logger.server.level=INFO
-"""
+from dev.store_configuration import KAFKA, KAFKA_LOGGING, MYSQL, REDIS
 
 
 class Store(Protocol):
@@ -122,7 +53,7 @@ class Mysql:
         old = "innodb-log-file-size=256M" if found.version < "8.0.30" else ""
         port = self.layout.port(self.name, "sql")
         basedir = found.mysqld.resolve().parent.parent
-        text = MYSQL_CONFIGURATION.format(basedir=basedir, data=data, port=port, more=f"{root}\n{old}")
+        text = MYSQL.format(basedir=basedir, data=data, port=port, more=f"{root}\n{old}")
         configuration.write_text(text)
         command = (str(found.mysqld), f"--defaults-file={configuration}")
         if not (self.passwords.folder / "mysql_root").exists() and data.exists():
@@ -175,7 +106,7 @@ class Redis:
         data.mkdir(parents=True, exist_ok=True)
         port = self.layout.port(self.name, "resp")
         password = self.passwords.get("redis")
-        write_private(configuration, REDIS_CONFIGURATION.format(port=port, data=data, password=password))
+        write_private(configuration, REDIS.format(port=port, data=data, password=password))
         return Program(self.name, (str(server), str(configuration)), {}, self.layout.ports(self.name))
 
     def check(self) -> None:
@@ -194,7 +125,7 @@ class Kafka:
         java, libraries = str(provision.java()), provision.kafka(report)
         data, configuration = self.layout.data(self.name), self.layout.data("kafka.properties")
         broker, controller = (self.layout.port(self.name, kind) for kind in ("broker", "controller"))
-        configuration.write_text(KAFKA_CONFIGURATION.format(broker=broker, controller=controller, data=data))
+        configuration.write_text(KAFKA.format(broker=broker, controller=controller, data=data))
         logging = self.layout.data("kafka-log4j2.properties")
         logging.write_text(KAFKA_LOGGING)
         virtual_machine = (java, "-cp", f"{libraries}/*", f"-Dlog4j2.configurationFile={logging}")
