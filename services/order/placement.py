@@ -56,7 +56,9 @@ class Placement:
 
         An order that is not decided within `patience` seconds gets UnknownOutcome; None waits for ever.
         """
-        unique = {order.order_id: order for order in reversed(orders)}  # the first of each id
+        unique: dict[str, order_pb2.NewOrder] = {}
+        for order in orders:
+            unique.setdefault(order.order_id, order)
         outcomes: dict[str, Outcome] = {}
         deadline = None if patience is None else time.monotonic() + patience
         for batch in _chunks(list(unique.values())):
