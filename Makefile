@@ -66,6 +66,18 @@ bench: up ## measure speed and cost of the shop under load; W="submit-200 backlo
 bench-compare: install ## two runs of the bench as ratios: A=… B=…, files that it has kept
 	@$(RUN) -m dev.bench compare $(A) $(B)
 
+chart-test: install ## render, lint and check the chart; with KUBECONFIG also ask a real API server
+	@$(RUN) -m pytest tests/chart
+
+cluster-test: install ## build the images and try the chart on a real cluster: KUBECONFIG, BUILD, LOAD
+	@tests/cluster/run.sh
+
+kind-up: ## a kind cluster with the shop in it, for those who have docker, kind, kubectl and helm
+	@kind get clusters 2>/dev/null | grep -qx eshop || kind create cluster --name eshop --wait 120s
+	@BUILD="docker build -t" LOAD="kind load docker-image --name eshop" images/build.sh dev
+	@helm upgrade --install eshop charts/eshop --kube-context kind-eshop -f charts/eshop/values-dev.yaml --wait --timeout 10m \
+	  --set defaults.image.tag=dev,dtm.images.embedded.tag=dev,migrations.image.tag=dev,loadTest.image.tag=dev
+
 lock: $(LOCKED) ## pin all dependencies with hashes anew, after a change of pyproject.toml
 	@$(RUN) -m dev.lock
 
@@ -88,4 +100,4 @@ $(GENERATED): $(LOCKED) $(PROTOS)
 	@echo "generating services/common/pb from the protos"
 	@$(RUN) -m protos.generate && touch $@
 
-.PHONY: help install protos up down status logs restart migrate seed demo test check monitor load bench bench-compare lock clean
+.PHONY: help install protos up down status logs restart migrate seed demo test check monitor load bench bench-compare chart-test cluster-test kind-up lock clean
