@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
 
 from dev.bench import metrics, usage
+from dev.bench.course import Course, Point
 from dev.bench.k6 import Figures
 from dev.invariants.backlog import Backlog
 from dev.invariants.mysql_checks import connect, scalar
@@ -34,7 +34,8 @@ class Measurement:
     batches: dict[str, float]
     store_work: dict[str, float]
     loop_lag: dict[str, float]
-    notes: dict[str, Any] = field(default_factory=dict)
+    orders: dict[str, float]  # by outcome
+    course: list[Point] = field(default_factory=list)
 
     @property
     def requests(self) -> int:
@@ -59,7 +60,7 @@ def measure(
     Begins with nothing under way, unless `from_backlog` says that what is under way is the load.
     """
     stores = of_stack(stack)
-    with closing(Backlog(stores)) as backlog, usage.Memory(stack) as memory:
+    with closing(Backlog(stores)) as backlog, usage.Memory(stack) as memory, Course(stack) as course:
         if not from_backlog:
             backlog.wait(time.monotonic() + BACKLOG_SECONDS, lambda step: None)  # what earlier loads left
         orders, work, look = _orders(stores), usage.store_work(stack), metrics.look(stack)
@@ -88,7 +89,8 @@ def measure(
         batches=metrics.batch_sizes(growth),
         store_work=dict(work),
         loop_lag=metrics.loop_lag_p99(growth),
-        notes={"orders": metrics.orders(growth)},
+        orders=metrics.orders(growth),
+        course=course.points,
     )
 
 

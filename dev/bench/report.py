@@ -75,6 +75,9 @@ def show(console: Console, rows: Sequence[Row]) -> None:
             _number(max(row["loop_lag"].values(), default=None)),
         )
     console.print(speed, cpu, memory, inside, sep="\n")
+    for row in rows:
+        if len(row["course"]) > 2:
+            console.print(_course(row))
 
 
 def compare(console: Console, one: Path, other: Path) -> None:
@@ -91,6 +94,13 @@ def compare(console: Console, one: Path, other: Path) -> None:
             ratios = (_ratio(before["microseconds"].get(name), row["microseconds"].get(name)) for name in _NAMES)
             cpu.add_row(row["workload"], *ratios)
     console.print(table, cpu, sep="\n")
+
+
+def _course(row: Row) -> Table:
+    table = _table(f"{row['workload']}: its course", ["", *(f"{point['second']} s" for point in row["course"])])
+    table.add_row("p99 ms", *(_number(point["p99"]) for point in row["course"]))
+    table.add_row("services MB", *(_number(point["memory"]) for point in row["course"]))
+    return table
 
 
 def _percent(row: Row) -> dict[str, float]:

@@ -110,10 +110,15 @@ def difference(before: Mapping[str, float], after: Mapping[str, float]) -> dict[
     return {name: value - (before.get(name, 0) if value >= before.get(name, 0) else 0) for name, value in after.items()}
 
 
+def without_stores(values: Mapping[str, float]) -> dict[str, float]:
+    """Of services and coordinators alone."""
+    return {name: value for name, value in values.items() if name not in STORES}
+
+
 def groups(cpu: Mapping[str, float]) -> dict[str, float]:
     """CPU of the shop's own processes, of the stores, and of the load generator."""
     return {
-        "shop": sum(value for name, value in cpu.items() if name not in STORES and name != K6),
+        "shop": sum(value for name, value in without_stores(cpu).items() if name != K6),
         "stores": sum(cpu.get(name, 0) for name in STORES),
         "k6": cpu.get(K6, 0),
     }

@@ -41,6 +41,7 @@ def measurement(figures):
         batches={"placement": 50.0},
         store_work={"mysql commits": 90},
         loop_lag={"gateway": 5.0},
+        orders={"placed": 900.0},
     )
 
 
@@ -101,6 +102,16 @@ def test_the_99th_percentile_of_the_loops_lag():
     for bound, count in buckets.items():
         growth |= sample("eshop_event_loop_lag_seconds_bucket", count, le=bound)
     assert metrics.loop_lag_p99(growth) == {"order": 100.0}
+
+
+def test_the_99th_percentile_of_requests_lies_inside_its_bucket():
+    buckets = {"0.1": 90, "0.25": 98, "0.5": 100, "+Inf": 100}
+    growth = {}
+    for bound, count in buckets.items():
+        growth |= sample("eshop_http_request_duration_seconds_bucket", count, route="/a", le=bound)
+        growth |= sample("eshop_http_request_duration_seconds_bucket", count, route="/b", le=bound)
+    assert metrics.request_p99(growth) == pytest.approx(375)
+    assert metrics.request_p99({}) == 0
 
 
 def test_two_runs_side_by_side(measurement, tmp_path):
