@@ -106,7 +106,8 @@ def batch(name: str, members: Iterable[Span | None], kind: SpanKind = SpanKind.I
     links = [Link(member.get_span_context()) for member in found.values()]
     started = _Started(name, kind, next(iter(found.values())), {"batch.items": len(everyone)}, links)
     for member in found.values():
-        member.add_link(started.span.get_span_context())
+        if member.is_recording():  # else it ended without waiting, or is another process's
+            member.add_link(started.span.get_span_context())
     return started
 
 
