@@ -143,7 +143,7 @@ def test_the_printed_statements_are_the_migration(settings, databases, monkeypat
 
 
 def test_a_server_that_is_not_there_is_waited_for_then_told(settings, capsys):
-    absent = settings.model_copy(update={"mysql_port": 1, "mysql_wait_seconds": 0.1})
+    absent = settings.model_copy(update={"mysql_port": 1, "mysql_wait_seconds": 3})
     with pytest.raises(sa.exc.OperationalError):
         migrate.upgrade_all(absent)
     assert "waiting for MySQL at 127.0.0.1:1" in capsys.readouterr().err
