@@ -16,7 +16,8 @@ from services.coordinator.transaction import after, now_utc
 
 log = structlog.get_logger()
 
-_MOST_AT_ONCE = 64
+_MOST_AT_ONCE = 512
+_MOST_AT_A_TIME = 64  # leased by one query: payloads come with them
 
 
 class Cron:
@@ -31,7 +32,7 @@ class Cron:
 
     async def run(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
-            room = _MOST_AT_ONCE - len(self._running)
+            room = min(_MOST_AT_ONCE - len(self._running), _MOST_AT_A_TIME)
             if room == 0:
                 await asyncio.wait(self._running, timeout=1, return_when=asyncio.FIRST_COMPLETED)
             elif await self._take(room) < room:

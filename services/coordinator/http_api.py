@@ -38,15 +38,18 @@ class _Body(Options):
 
     gid: str = ""
     trans_type: str = ""
-    steps: list[dict[str, str]] | None = None
-    payloads: list[str] | None = None
+    steps: list[dict[str, str]] = msgspec.field(default_factory=list)
+    payloads: list[str] = msgspec.field(default_factory=list)
     query_prepared: str = ""
     custom_data: str = ""
     protocol: str = ""
     concurrent: bool | None = None
 
 
-_read_body = msgspec.json.Decoder(_Body).decode
+def _read_body(body: bytes) -> _Body:
+    """Null counts as left out: clients in other languages send it."""
+    fields = msgspec.json.decode(body, type=dict[str, Any])
+    return msgspec.convert({name: value for name, value in fields.items() if value is not None}, _Body)
 
 
 class HttpApi:
@@ -207,12 +210,11 @@ def _gid(body: bytes) -> str:
 def _request(body: bytes) -> Request:
     sent = _read_body(body)
     # Steps of old clients carry their payload themselves; it counts after those of `payloads`.
-    steps = sent.steps or []
-    payloads = [*(sent.payloads or ()), *(step["data"] for step in steps if step.get("data"))]
+    payloads = [*sent.payloads, *(step["data"] for step in sent.steps if step.get("data"))]
     return Request(
         gid=sent.gid.translate(_FORBIDDEN_IN_GID),
         trans_type=sent.trans_type,
-        steps=steps,
+        steps=sent.steps,
         payloads=[payload.encode() for payload in payloads],
         query_prepared=sent.query_prepared,
         custom_data=sent.custom_data,
@@ -221,7 +223,7 @@ def _request(body: bytes) -> Request:
             wait_result=sent.wait_result,
             timeout_to_fail=sent.timeout_to_fail,
             retry_interval=sent.retry_interval,
-            branch_headers=sent.branch_headers or {},
+            branch_headers=sent.branch_headers,
             request_timeout=sent.request_timeout,
             retry_limit=sent.retry_limit,
             concurrent=bool(sent.concurrent),

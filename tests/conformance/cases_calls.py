@@ -9,6 +9,7 @@ import grpc
 from .cases import case
 from .dtm import new_gid
 from .participants import OK, after, grpc_answer, http_answer
+from .patience import slack
 
 
 @case(13, "http")
@@ -50,7 +51,7 @@ async def grpc_call(dtm, sender, participants):
         "x-trace": "t1",
     }
     assert {key: call.metadata.get(key) for key in expected} == expected
-    assert 2 < call.deadline < 3.1
+    assert 2 - slack() < call.deadline < 3.1
 
 
 @case(16, "grpc")

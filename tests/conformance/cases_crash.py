@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
 from .cases import crash_case
 from .dtm import Dtm, Sender, new_gid
-from .participants import FAILURE, ONGOING, after
+from .participants import ERROR, FAILURE, OK, ONGOING, after
 
 
 @asynccontextmanager
@@ -82,3 +83,54 @@ async def two_coordinators_on_one_store(target, spaces, coordinators, participan
             participants.script(gid, "a1", after(0))
         await asyncio.gather(*(one.until(gid, "succeed", 20) for gid in gids))
         second.start()
+
+
+@crash_case(54)
+async def all_or_nothing_under_kills(target, spaces, coordinators, participants):
+    """Sagas with moody participants at two coordinators that are killed in turn: each saga is done or undone."""
+    space, moods, steps = spaces(target.partition("-")[2]), random.Random(target), ("1", "2", "3")
+    gids = [new_gid("kills") for _ in range(60)]
+    for gid in gids:
+        for step in steps:
+            last = moods.choices((after(0.3, OK), FAILURE), (5, 1))[0]
+            participants.script(gid, f"a{step}", *moods.choices((ERROR, ONGOING, OK)), last)
+            participants.script(gid, f"c{step}", *moods.choices((ERROR, ONGOING, FAILURE, OK)), after(0.1, OK))
+    async with (
+        coordinator_of(target, spaces, coordinators, space) as (first, one),
+        coordinator_of(target, spaces, coordinators, space) as (second, two),
+    ):
+
+        async def send(number, gid):
+            sender = Sender((one, two)[number % 2], participants, "grpc")
+            data = {"concurrent": number % 3 > 0, "orders": {"2": [0, 1]}}
+            for _ in range(100):  # as a client does: again, with the same gid
+                if (await sender.saga(gid, *steps, custom_data=data, retry_interval=1)).code != 500:
+                    return
+                await asyncio.sleep(0.3)
+
+        sending = [asyncio.create_task(send(number, gid)) for number, gid in enumerate(gids)]
+        for coordinator in (first, second) * 2:
+            await asyncio.sleep(1)
+            coordinator.kill()
+            coordinator.start()
+            await coordinator.wait_ready()
+        await asyncio.gather(*sending)
+        for gid in gids:
+            await until_finished(one, gid)
+        for gid in gids:
+            check_all_or_nothing(await one.status(gid), [call for call in participants.calls(gid) if call.answer])
+
+
+async def until_finished(dtm, gid):
+    for _ in range(450):
+        if await dtm.status(gid) in ("succeed", "failed"):
+            return
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"{gid} is {await dtm.status(gid)}")
+
+
+def check_all_or_nothing(status, calls):
+    """What barriers make of these calls: an action counts unless its compensation was called, before or after it."""
+    done = {call.name[1:] for call in calls if call.name[0] == "a" and call.answer.http[0] == 200}
+    undone = {call.name[1:] for call in calls if call.name[0] == "c" and call.answer.http[0] == 200}
+    assert done - undone == ({"1", "2", "3"} if status == "succeed" else set()), (status, calls)

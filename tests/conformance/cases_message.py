@@ -9,6 +9,7 @@ from .cases import case
 from .cases_saga import gaps
 from .dtm import new_gid
 from .participants import ERROR, FAILURE, OK, ONGOING, when
+from .patience import assert_within
 
 
 @case(39)
@@ -35,8 +36,8 @@ async def a_message_cannot_be_refused(dtm, sender, participants):
     participants.script(gid, "a1", FAILURE, FAILURE, OK)
     await sender.message(gid, "1", retry_interval=1)
     first, second = gaps(await participants.wait_calls(gid, 3, timeout=13))
-    assert 1 <= first <= 5
-    assert 3 <= second <= 7
+    assert_within(first, 1, 5)
+    assert_within(second, 3, 7)
     await dtm.until(gid, "succeed", 3)
 
 
@@ -45,7 +46,7 @@ async def a_silent_sender_is_asked(dtm, sender, participants):
     gid, began = new_gid(), time.monotonic()
     await sender.message(gid, "1", call="prepare", asks="q", timeout_to_fail=5)
     (asked,) = await participants.wait_calls(gid, 1, timeout=18, name="q")
-    assert 4 <= asked.began - began <= 18
+    assert_within(asked.began - began, 4, 18)
     assert asked.body == b""
     names = {"branch_id": "00", "op": "msg", "trans_type": "msg", "gid": gid}
     if sender.transport == "http":
@@ -72,7 +73,7 @@ async def the_sender_does_not_know_yet(dtm, sender, participants):
     participants.script(gid, "q", ONGOING, OK)
     await sender.message(gid, "1", call="prepare", asks="q", timeout_to_fail=5)
     (gap,) = gaps(await participants.wait_calls(gid, 2, timeout=28, name="q"))
-    assert 3 <= gap <= 9
+    assert_within(gap, 3, 9)
     await dtm.until(gid, "succeed", 3)
 
 
@@ -89,7 +90,7 @@ async def a_delay(dtm, sender, participants):
     gid, began = new_gid(), time.monotonic()
     await sender.message(gid, "1", custom_data={"delay": 4})
     (call,) = await participants.wait_calls(gid, 1, timeout=12)
-    assert 4 <= call.began - began <= 12
+    assert_within(call.began - began, 4, 12)
     await dtm.until(gid, "succeed", 3)
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from .cases import case
 from .dtm import new_gid
 from .participants import ERROR, FAILURE, OK, ONGOING, after, when
+from .patience import assert_within
 
 CONCURRENT = {"concurrent": True}
 
@@ -79,8 +80,8 @@ async def errors_double_the_interval(dtm, sender, participants):
     await participants.wait_calls(gid, 2, timeout=6)
     await dtm.until_interval(gid, 4)
     first, second = gaps(await participants.wait_calls(gid, 3, timeout=8))
-    assert 1 <= first <= 5
-    assert 3 <= second <= 7
+    assert_within(first, 1, 5)
+    assert_within(second, 3, 7)
     await dtm.until(gid, "succeed", 3)
 
 
@@ -90,7 +91,8 @@ async def ongoing_keeps_the_interval(dtm, sender, participants):
     participants.script(gid, "a1", *[ONGOING] * 5, OK)
     await sender.saga(gid, "1", retry_interval=2)
     calls = await participants.wait_calls(gid, 5, timeout=25)
-    assert all(1 <= gap <= 5.5 for gap in gaps(calls)), gaps(calls)
+    for gap in gaps(calls):
+        assert_within(gap, 1, 5.5)
     assert (await dtm.transaction(gid))["next_cron_interval"] == 2
     await dtm.until(gid, "succeed", 6)
 
@@ -102,7 +104,7 @@ async def a_saga_times_out(dtm, sender, participants):
     await sender.saga(gid, "1", timeout_to_fail=5)
     first = (await participants.wait_calls(gid, 1, timeout=2))[0]
     (compensation,) = await participants.wait_calls(gid, 1, timeout=13, name="c1")
-    assert 4 <= compensation.began - first.began <= 13
+    assert_within(compensation.began - first.began, 4, 13)
     trans = await dtm.until(gid, "failed", 3)
     assert trans["rollback_reason"] == "Timeout after 5 seconds"
     assert statuses(await dtm.rows(gid)) == {"c1": "succeed", "a1": "prepared"}
@@ -115,7 +117,7 @@ async def a_retry_limit(dtm, sender, participants):
     reply = await sender.saga(gid, "1", retry_limit=2, wait_result=True)
     calls = participants.calls(gid)
     assert [call.name for call in calls] == ["a1", "a1", "a1", "c1"]
-    assert calls[2].began - calls[0].began < 1
+    assert_within(calls[2].began - calls[0].began, 0, 1)
     reason = "RetryCount is greater than RetryLimit, RetryLimit: 2"
     assert (reply.code, reply.message) == (409, f"{reason} FAILURE")
     trans = await dtm.until(gid, "failed", 3)
@@ -151,7 +153,7 @@ async def a_compensation_is_retried_after_an_error(dtm, sender, participants):
     await participants.wait_calls(gid, 1, timeout=3, name="c1")
     assert await dtm.status(gid) == "aborting"
     (gap,) = gaps(await participants.wait_calls(gid, 2, timeout=7, name="c1"))
-    assert 1 <= gap <= 5
+    assert_within(gap, 1, 5)
     await dtm.until(gid, "failed", 3)
 
 
@@ -187,7 +189,7 @@ async def ordered_actions(dtm, sender, participants):
     await sender.saga(gid, "1", "2", "3", custom_data={"orders": {"2": [0, 1]}, "concurrent": True})
     await dtm.until(gid, "succeed")
     calls = {call.name: call for call in participants.calls(gid)}
-    assert abs(calls["a1"].began - calls["a2"].began) < 0.25
+    assert_within(abs(calls["a1"].began - calls["a2"].began), 0, 0.25)
     assert calls["a3"].began >= max(calls["a1"].ended, calls["a2"].ended)
 
 

@@ -113,14 +113,14 @@ class Coordinator:
 
     def _wait_ready(self) -> None:
         path = "/api/ping" if self.binary else "/readyz"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             with suppress(OSError), urllib.request.urlopen(f"http://{self.http}{path}", timeout=2):
                 return
             if self.process.poll() is not None:
                 break
             time.sleep(0.1)
-        raise AssertionError((self.folder / "log").read_text()[-2000:])
+        raise AssertionError(f"{self.http} is not ready: {(self.folder / 'log').read_text()[-2000:]}")
 
     def kill(self) -> None:
         """kill -9."""
@@ -130,7 +130,7 @@ class Coordinator:
     def stop(self) -> int:
         """SIGTERM; the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 def _free_port() -> int:

@@ -13,6 +13,8 @@ import grpc
 
 from services.common.pb.dtmgimp import dtm_pb2, dtm_pb2_grpc
 
+from .patience import slack
+
 
 class Reply(NamedTuple):
     """An answer on either transport: code is 200, 409, 425 or 500; gRPC's own code lies in `status`."""
@@ -38,7 +40,7 @@ class Dtm:
 
     def __init__(self, http: str, grpc_address: str) -> None:
         self.url = f"http://{http}/api"
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
         self._channel = grpc.aio.insecure_channel(grpc_address)
         self.stub = dtm_pb2_grpc.DtmStub(self._channel)
 
@@ -73,7 +75,7 @@ class Dtm:
 
     async def until(self, gid: str, status: str, timeout: float = 10) -> Any:
         """The transaction, once it has that status and its rows are written."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout + 3 * slack()
         while True:
             trans = await self.transaction(gid)
             if trans and trans["status"] == status:
@@ -84,7 +86,7 @@ class Dtm:
 
     async def until_interval(self, gid: str, seconds: int) -> None:
         """Waits for what a pass writes about the next one."""
-        deadline = time.monotonic() + 1.5
+        deadline = time.monotonic() + 1.5 + slack()
         while (await self.transaction(gid))["next_cron_interval"] != seconds:
             assert time.monotonic() < deadline, f"{gid}: {await self.transaction(gid)}"
             await asyncio.sleep(0.1)
@@ -133,7 +135,7 @@ class Sender:
             else:
                 setattr(request.TransOptions, _OPTIONS[name], value)
         try:
-            await getattr(self._dtm.stub, call.capitalize())(request, timeout=20)
+            await getattr(self._dtm.stub, call.capitalize())(request, timeout=60)
         except grpc.aio.AioRpcError as error:
             return Reply(_HTTP_OF_GRPC.get(error.code(), 500), error.details() or "", error.code())
         return Reply(200)

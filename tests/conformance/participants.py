@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 import grpc
 from aiohttp import web
 
+from .patience import slack
+
 HOST = "127.0.0.1"
 SERVICE = "conformance.Busi"
 
@@ -61,6 +63,7 @@ class Call:
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
     cancelled: bool = False
+    answer: Answer | None = None
 
 
 class Participants:
@@ -111,7 +114,9 @@ class Participants:
         """So many calls, as soon as they have arrived; fails when they have not in time."""
         async with self._changed:
             try:
-                await asyncio.wait_for(self._changed.wait_for(lambda: len(self.calls(gid, name)) >= count), timeout)
+                await asyncio.wait_for(
+                    self._changed.wait_for(lambda: len(self.calls(gid, name)) >= count), timeout + 3 * slack()
+                )
             except TimeoutError:
                 raise AssertionError(f"{gid}: {count} calls of {name or 'any'}, but {self.names(gid)}") from None
         return self.calls(gid, name)
@@ -129,7 +134,7 @@ class Participants:
         except asyncio.CancelledError:
             call.cancelled = True
             raise
-        call.ended = time.monotonic()
+        call.ended, call.answer = time.monotonic(), answer
         return answer
 
     async def _serve_http(self, request: web.Request) -> web.Response:
