@@ -145,7 +145,7 @@ def _calm_collector() -> None:
     """What exists at the start stays: the collector need not look at it again, nor look often (9 % of the gateway)."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(10_000, 10, 10)
 
 
 async def _finish(tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:
