@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, create_model
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from db.connection import AdminSettings, connect_patiently
 from db.schemas import SCHEMAS
+from services.common.flow import BRANCHES
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,10 @@ class Account:
     tables: tuple[str, ...] = ()
 
 
-BARRIERS = tuple(f"{SCHEMAS[name]}.barrier" for name in ("order", "stock", "coupon", "pay"))
+# Every service with branches and a schema keeps a barrier there.
+BARRIERS = tuple(
+    f"{SCHEMAS[name]}.barrier" for name in sorted({branch.service for branch in BRANCHES} & SCHEMAS.keys())
+)
 
 ACCOUNTS = {
     **{name: Account(f"eshop_{name}", (database,)) for name, database in SCHEMAS.items()},
@@ -36,20 +41,8 @@ ACCOUNTS = {
 }
 
 
-class AccountSettings(AdminSettings):
-    user_mysql_password: SecretStr = Field(min_length=8)
-    product_mysql_password: SecretStr = Field(min_length=8)
-    order_mysql_password: SecretStr = Field(min_length=8)
-    stock_mysql_password: SecretStr = Field(min_length=8)
-    coupon_mysql_password: SecretStr = Field(min_length=8)
-    pay_mysql_password: SecretStr = Field(min_length=8)
-    dtm_mysql_password: SecretStr = Field(min_length=8)
-    reader_mysql_password: SecretStr = Field(min_length=8)
-    purge_mysql_password: SecretStr = Field(min_length=8)
-
-    def password_of(self, account: str) -> str:
-        password: SecretStr = getattr(self, f"{account}_mysql_password")
-        return password.get_secret_value()
+_PASSWORDS: dict[str, Any] = {f"{name}_mysql_password": (SecretStr, Field(min_length=8)) for name in ACCOUNTS}
+AccountSettings = create_model("AccountSettings", __base__=AdminSettings, **_PASSWORDS)
 
 
 def create(connection: Connection, account: Account, password: str) -> None:
@@ -70,7 +63,8 @@ def main() -> None:
         settings = AccountSettings()
         with connect_patiently(settings) as connection:
             for name, account in ACCOUNTS.items():
-                create(connection, account, settings.password_of(name))
+                password: SecretStr = getattr(settings, f"{name}_mysql_password")
+                create(connection, account, password.get_secret_value())
     except ValidationError as error:
         missing = ", ".join(str(detail["loc"][0]) for detail in error.errors())
         raise SystemExit(f"settings: missing or too short: {missing}") from None

@@ -6,13 +6,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 
-# Database by history.
+# Database by history: a folder with versions is a schema.
 SCHEMAS = {
-    "user": "eshop_user",
-    "product": "eshop_product",
-    "order": "eshop_order",
-    "stock": "eshop_stock",
-    "coupon": "eshop_coupon",
-    "pay": "eshop_pay",
-    "dtm": "dtm",
+    path.parent.name: "dtm" if path.parent.name == "dtm" else f"eshop_{path.parent.name}"
+    for path in sorted(FOLDER.glob("*/versions"))
 }

@@ -18,16 +18,9 @@ HOST = "127.0.0.1"
 STORES = ("mysql", "redis", "kafka")
 COORDINATORS = ("coordinator-mysql", "coordinator-redis")
 MONITORS = ("prometheus", "mysqld-exporter", "redis-exporter")  # only `make monitor` starts them
-SERVICES = ("user", "product", "order", "stock", "coupon", "pay", "flash_sale", "gateway")
 
-# Ports by process and kind. HTTP and gRPC ports are the original's; the stores' lie clear of their usual ones.
-PORTS = {
-    "mysql": {"sql": 30306},
-    "redis": {"resp": 30379},
-    "kafka": {"broker": 30092, "controller": 30093},
-    "coordinator-mysql": {"http": 36789, "grpc": 36790},
-    "coordinator-redis": {"http": 35789, "grpc": 35790},
-    "gateway": {"http": 8080},
+# One line for each service: its ports, which are the original's. The gateway is the last to start, the first to stop.
+_SERVICE_PORTS = {
     "user": {"http": 30080, "grpc": 30082},
     "product": {"http": 30180, "grpc": 30182},
     "order": {"http": 30280, "grpc": 30282},
@@ -35,6 +28,18 @@ PORTS = {
     "coupon": {"http": 30480, "grpc": 30482},
     "pay": {"http": 30580, "grpc": 30582},
     "flash_sale": {"http": 30680, "grpc": 30682},
+    "gateway": {"http": 8080},
+}
+SERVICES = tuple(_SERVICE_PORTS)
+
+# Ports by process and kind; the stores' lie clear of their usual ones.
+PORTS = {
+    "mysql": {"sql": 30306},
+    "redis": {"resp": 30379},
+    "kafka": {"broker": 30092, "controller": 30093},
+    "coordinator-mysql": {"http": 36789, "grpc": 36790},
+    "coordinator-redis": {"http": 35789, "grpc": 35790},
+    **_SERVICE_PORTS,
     "prometheus": {"http": 30090},
     "mysqld-exporter": {"http": 30104},
     "redis-exporter": {"http": 30121},
