@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 SECRETS_DIR = os.environ.get("ESHOP_SECRETS_DIR") or None
@@ -51,6 +51,25 @@ class ProcessSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment first, then secret files, whose names carry no prefix: `mysql_password`."""
         return init_settings, env_settings, SecretsSettingsSource(settings_cls, env_prefix="")
+
+
+Loaded = TypeVar("Loaded", bound=ProcessSettings)
+
+
+def load(kind: type[Loaded]) -> Loaded:
+    """The settings of this process. What is wrong ends it, with the names of the variables and without their values."""
+    try:
+        return kind()
+    except ValidationError as error:
+        problems = [f"{_variable(problem['loc'], kind)}{problem['msg']}" for problem in error.errors()]
+        raise SystemExit(f"settings: {'; '.join(problems)}") from None
+
+
+def _variable(location: tuple[int | str, ...], kind: type[ProcessSettings]) -> str:
+    if not location:
+        return ""
+    name = str(location[0])
+    return f"ESHOP_{name.upper()}: " if name in kind.model_fields else f"{name}: "
 
 
 class MysqlSettings(ProcessSettings):

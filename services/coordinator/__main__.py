@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.common.database import Database
 from services.common.redis import Redis
 from services.common.runtime import Runtime, run
-from services.common.settings import MysqlSettings, RedisSettings
+from services.common.settings import MysqlSettings, RedisSettings, load
 from services.coordinator.branch_calls import BranchCaller
 from services.coordinator.coordinator import Coordinator
 from services.coordinator.cron import Cron
@@ -51,5 +51,5 @@ async def wire(runtime: Runtime) -> None:
 
 
 if __name__ == "__main__":
-    settings = Settings()
+    settings = load(Settings)
     run("coordinator", settings, wire)

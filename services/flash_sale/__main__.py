@@ -7,12 +7,13 @@ from services.common.kafka import Publisher
 from services.common.pb.eshop.flash_sale.v1 import branches_pb2, flash_sale_pb2
 from services.common.redis import Redis
 from services.common.runtime import Runtime, run
+from services.common.settings import load
 from services.flash_sale.branches import FlashSaleBranches
 from services.flash_sale.sale import Sale
 from services.flash_sale.service import FlashSaleService
 from services.flash_sale.settings import Settings
 
-settings = Settings()
+settings = load(Settings)
 
 
 async def wire(runtime: Runtime) -> None:

@@ -10,10 +10,11 @@ from services.common.pb.eshop.product.v1 import product_pb2
 from services.common.pb.eshop.stock.v1 import stock_pb2
 from services.common.pb.eshop.user.v1 import user_pb2
 from services.common.runtime import Runtime, run
+from services.common.settings import load
 from services.gateway.routes import forwarded
 from services.gateway.settings import Settings
 
-settings = Settings()
+settings = load(Settings)
 
 # One line for each service behind the gateway.
 SERVICES = [

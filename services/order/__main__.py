@@ -11,6 +11,7 @@ from services.common.pb.eshop.coupon.v1 import coupon_pb2, coupon_pb2_grpc
 from services.common.pb.eshop.order.v1 import branches_pb2, order_pb2
 from services.common.pb.eshop.stock.v1 import stock_pb2, stock_pb2_grpc
 from services.common.runtime import Runtime, run
+from services.common.settings import load
 from services.order.branches import OrderBranches
 from services.order.consumer import MAX_RECORDS, OrderConsumer
 from services.order.forecast import Forecast
@@ -19,7 +20,7 @@ from services.order.records import Records
 from services.order.service import OrderService
 from services.order.settings import Settings
 
-settings = Settings()
+settings = load(Settings)
 
 
 async def wire(runtime: Runtime) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from services.common.database import Database
 from services.common.pb.eshop.pay.v1 import branches_pb2, pay_pb2
 from services.common.runtime import Runtime, run
+from services.common.settings import load
 from services.pay.branches import PayBranches
 from services.pay.service import PayService
 from services.pay.settings import Settings
 
-settings = Settings()
+settings = load(Settings)
 
 
 async def wire(runtime: Runtime) -> None:

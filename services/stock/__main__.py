@@ -7,11 +7,12 @@ from services.common.grpc_channel import GrpcChannel
 from services.common.pb.eshop.flash_sale.v1 import flash_sale_pb2, flash_sale_pb2_grpc
 from services.common.pb.eshop.stock.v1 import branches_pb2, stock_pb2
 from services.common.runtime import Runtime, run
+from services.common.settings import load
 from services.stock.branches import StockBranches
 from services.stock.service import StockService
 from services.stock.settings import Settings
 
-settings = Settings()
+settings = load(Settings)
 
 
 async def wire(runtime: Runtime) -> None:
