@@ -6,6 +6,7 @@ on, so a column without a field (a password) never leaves.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
@@ -23,6 +24,7 @@ from services.common.pb.eshop.query.v1 import query_pb2
 from services.common.query import Condition, order_by, page_bounds, where
 from services.common.tables import NOW
 from services.common.timestamps import to_rfc3339
+from services.common.totals import Total
 
 MessageType = TypeVar("MessageType", bound=Message)
 Value = TypeVar("Value")
@@ -30,6 +32,8 @@ Page = tuple[list[MessageType], int]
 
 _DUPLICATE = 1062
 _SORTS_KEPT = 64
+# Pages that are read at a time. Sorting and counting can take long; the other connections are for the flows.
+_PAGES = 2
 
 
 class Crud(Generic[MessageType]):
@@ -51,6 +55,8 @@ class Crud(Generic[MessageType]):
         self._count = sa.select(sa.func.count()).select_from(table).where(self._live)
         self._exists = sa.select(sa.literal(1)).where(self._this)
         self._sorted = lru_cache(_SORTS_KEPT)(self._sort)
+        self._total = Total()
+        self._pages = asyncio.Semaphore(_PAGES)
 
     async def create(self, values: Mapping[str, Any]) -> int:
         """Inserts a row and gives its id; AlreadyExists when a unique value is taken, also by a deleted row."""
@@ -83,18 +89,23 @@ class Crud(Generic[MessageType]):
         return await self.search(page, limit, sort, [])
 
     async def search(self, page: int, limit: int, sort: str, columns: Sequence[query_pb2.Column]) -> Page[MessageType]:
-        """The rows of one page, from 0, and the number of rows in all pages. What cannot be asked is InvalidQuery."""
+        """The rows of one page, from 0, and the number of rows in all pages (totals.py). What cannot be asked is
+        InvalidQuery."""
         limit, offset = page_bounds(page, limit)
         condition = where(columns, self._columns)
         rows, count = self._sorted(sort), self._count
         if condition is not None:
             rows, count = rows.where(condition), count.where(condition)
-        async with self._database.read() as connection:
+        async with self._pages, self._database.read() as connection:
+
+            async def total_rows() -> int:
+                return int((await connection.execute(count)).scalar_one())
+
             found = (await connection.execute(rows, {"rows": limit, "before": offset})).all()
             if (found and len(found) < limit) or not (found or offset):  # this page holds the last row
                 total = offset + len(found)
             else:
-                total = (await connection.execute(count)).scalar_one()
+                total = await (self._total.get(total_rows) if condition is None else total_rows())
         return [self.to_message(row) for row in found], total
 
     def to_message(self, row: Sequence[Any]) -> MessageType:
