@@ -137,7 +137,7 @@ class TestTilt:
         assert set(re.search(r"for key in (.*?);", command)[1].split()) == wanted
 
     def test_buttons_start_what_exists(self, tilt):
-        assert tilt.buttons.keys() == {"orders", "demo", "load", "tests"}
+        assert tilt.buttons.keys() == {"seed", "demo", "load", "tests"}
         for options in tilt.buttons.values():
             assert options["trigger_mode"] == "manual"
             for path in re.findall(r"\b(?:charts|k6|tests)/[\w/.]+", options["cmd"]):
