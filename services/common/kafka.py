@@ -176,6 +176,7 @@ class BatchConsumer:
             lag: asyncio.Task[None] | None = None
             try:
                 await consumer.start()
+                await self._require_topics(consumer)
                 # Only now: a subscribed consumer starts when the group has rebalanced, and that waits for members that
                 # crashed. Until then the process can do everything else.
                 consumer.subscribe(self._topics, listener=redelivery)
@@ -190,6 +191,12 @@ class BatchConsumer:
                 if lag:
                     lag.cancel()
                 await consumer.stop()
+
+    async def _require_topics(self, consumer: AIOKafkaConsumer) -> None:
+        """A topic made after the subscription would be seen minutes later, with the next look at the metadata."""
+        missing = set(self._topics) - await consumer.topics()
+        if missing:
+            raise Unavailable(f"no topic {', '.join(sorted(missing))} yet")
 
     async def _consume(self, consumer: AIOKafkaConsumer, redelivery: Redelivery, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
