@@ -11,11 +11,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from dev.layout import ROOT
 from dev.stack import Stack
 from tests.kafka import Kafka
 from tests.shop import Shop
+
+# How long an example takes says nothing on a machine that is busy with other things.
+settings.register_profile("eshop", deadline=None)
+settings.load_profile("eshop")
 
 FOLDER = ROOT / ".stack" / "tests"
 # Clear of the default stack and of the ports that the kernel gives to clients.
