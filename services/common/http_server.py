@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from services.common.settings import ProcessSettings
 
 _KEEP_ALIVE_SECONDS = 75  # longer than the ingress keeps its connections
+
+
+def farewell(app: Any, stopping: Callable[[], bool]) -> Any:
+    """The app; while the process stops, each answer also ends its connection. So clients leave by themselves, and none
+    sends a request into a connection that is just being closed."""
+
+    async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+        if not stopping() or scope["type"] != "http" or scope["http_version"] == "2":
+            await app(scope, receive, send)
+            return
+
+        async def last(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
+        await app(scope, receive, last)
+
+    return wrapped
 
 
 async def serve(app: Any, settings: ProcessSettings, stopping: asyncio.Event) -> None:

@@ -87,7 +87,7 @@ class Runtime:
     async def run(self, stop: asyncio.Event) -> None:
         """Serves until `stop` is set, then stops in order."""
         routes = [*self.readiness.routes(), *self._routes, *rest.routes(self.name, self._rpcs)]
-        app = rest.application(routes)
+        app = http_server.farewell(rest.application(routes), lambda: self.readiness.stopping)
         door, intake = asyncio.Event(), asyncio.Event()
         if self._serves_grpc:
             await self.grpc.start()

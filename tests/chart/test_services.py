@@ -117,7 +117,9 @@ def test_probes_stop_and_grace(render):
         assert process["readinessProbe"]["httpGet"]["path"] == "/readyz"
         pause = process["lifecycle"]["preStop"]["sleep"]["seconds"]
         assert pause >= 5  # DNS answers live for five seconds
-        assert pod["terminationGracePeriodSeconds"] >= pause + 35
+        drain = int(environment(process)["ESHOP_DRAIN_SECONDS"])
+        assert drain > 0
+        assert pod["terminationGracePeriodSeconds"] >= pause + drain + 35
 
 
 def test_rollouts_never_have_fewer_pods(render):

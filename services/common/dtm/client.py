@@ -88,10 +88,15 @@ class Dtm:
     async def prepare(self, message: dtm_pb2.DtmRequest) -> None:
         """Announces a two-phase message. Any error means that it must not be gone on with."""
         message.TransOptions.BranchHeaders.update(traces.headers())
-        try:
-            await self._stub.Prepare(message, timeout=_CALL_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            raise Unavailable(f"{self.name} cannot prepare: {error.code().name}") from error
+        for pause in (0.1, 0.5, None):
+            try:
+                await self._stub.Prepare(message, timeout=_CALL_SECONDS)
+                return
+            except grpc.aio.AioRpcError as error:
+                # A repeat of the same gid changes nothing; one DTM often goes as another takes its place.
+                if pause is None or error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise Unavailable(f"{self.name} cannot prepare: {error.code().name}") from error
+            await asyncio.sleep(pause)
 
     async def submit(self, message: dtm_pb2.DtmRequest) -> None:
         """Sends a prepared message on its way. UnknownOutcome: DTM will ask query-prepared and find out."""
