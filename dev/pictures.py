@@ -29,7 +29,7 @@ PICTURES = {
         shop.DASHBOARD,
         [
             "Placed, by way in",
-            "Not placed, by reason",
+            "Flash sales: answers",
             "Wait for the answer of a purchase",
             "Orders waiting in Kafka, by topic",
             "Time of a saga, p95",
