@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from services.common.database import Database
 from services.common.redis import Redis
 from services.common.runtime import Runtime, run
 from services.common.settings import MysqlSettings, RedisSettings, load
@@ -11,6 +10,7 @@ from services.coordinator.coordinator import Coordinator
 from services.coordinator.cron import Cron
 from services.coordinator.grpc_api import SERVICE, DtmService
 from services.coordinator.http_api import HttpApi
+from services.coordinator.mysql_pool import MysqlPool
 from services.coordinator.passes import Passes
 from services.coordinator.settings import Settings
 from services.coordinator.store import Store
@@ -34,9 +34,10 @@ def open_store(settings: Settings) -> Store:
         mysql_port=settings.store_port,
         mysql_user=settings.store_user,
         mysql_password=settings.store_password,
-        mysql_pool=settings.store_max_open_conns // 2,  # a pool for writes and one for reads
+        mysql_database=settings.store_db,
+        mysql_pool=settings.store_max_open_conns,
     )
-    return MysqlStore(Database(mysql, settings.store_db), writers=min(4, mysql.mysql_pool))
+    return MysqlStore(MysqlPool(mysql), writers=max(1, min(4, mysql.mysql_pool // 2)))
 
 
 async def wire(runtime: Runtime) -> None:

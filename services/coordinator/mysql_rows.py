@@ -39,7 +39,7 @@ class Statement(NamedTuple):
     parameters: tuple[Any, ...]
 
 
-# One atomic write. Its first statement matches no row when the write must not happen.
+# One atomic write. It was done if its first statement found a row.
 Write = Sequence[Statement]
 
 
@@ -92,20 +92,20 @@ def update(trans: Transaction, expected: str, changed: Sequence[Branch]) -> Writ
     return [Statement(sql, (*values, *names, moment, moment, trans.gid, expected, *keys))]
 
 
-def read_transaction(row: Any) -> Transaction:
-    values = _with_zone(row._mapping)
+def read_transaction(row: Mapping[str, Any]) -> Transaction:
+    values = _with_zone(row)
     values["next_cron_interval"] = values["next_cron_interval"] or 0
     trans = Transaction(**values)
     trans.concurrent = bool(trans.read_options().concurrent)
     return trans
 
 
-def read_branch(row: Any) -> Branch:
-    return Branch(**_with_zone(row._mapping))
+def read_branch(row: Mapping[str, Any]) -> Branch:
+    return Branch(**_with_zone(row))
 
 
-def read_key_value(row: Any) -> KeyValue:
-    return KeyValue(**_with_zone(row._mapping))
+def read_key_value(row: Mapping[str, Any]) -> KeyValue:
+    return KeyValue(**_with_zone(row))
 
 
 def _with_zone(row: Mapping[str, Any]) -> dict[str, Any]:

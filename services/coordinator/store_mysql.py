@@ -6,16 +6,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from services.common.batching import Batcher
-from services.common.database import Database
 from services.common.errors import ShopError
+from services.coordinator.mysql_pool import MysqlPool, Refused
 from services.coordinator.mysql_rows import (
     STORED_BRANCH,
     STORED_GLOBAL,
@@ -34,23 +30,25 @@ from services.coordinator.mysql_rows import (
 from services.coordinator.store import Filter, KeyValue, StatusConflict, Stored, Submitted
 from services.coordinator.transaction import PREPARED, SUBMITTED, Branch, Transaction
 
+_DUPLICATE = 1062
+
 
 class MysqlStore:
     """A resource, and a Store (store.py)."""
 
-    def __init__(self, database: Database, writers: int) -> None:
-        self.name = database.name
-        self._database = database
+    def __init__(self, pool: MysqlPool, writers: int) -> None:
+        self.name = pool.name
+        self._pool = pool
         self._writes: Batcher[Write, bool] = Batcher("dtm store", self._write_all, max_items=64, in_flight=writers)
 
     async def open(self) -> None:
-        await self._database.open()
+        await self._pool.open()
 
     async def close(self) -> None:
-        await self._database.close()
+        await self._pool.close()
 
     async def check(self) -> None:
-        await self._database.check()
+        await self._pool.check()
 
     async def create(self, new: Stored) -> bool:
         return await self._writes.add(insert(new))
@@ -76,40 +74,34 @@ class MysqlStore:
             raise StatusConflict(trans.gid)
 
     async def load(self, gid: str) -> Stored | None:
-        async with self._database.read() as connection:
-            found = await _select(connection, f"SELECT {STORED_GLOBAL} FROM trans_global WHERE gid=%s", (gid,))
-            return (await _with_branches(connection, found))[0] if found else None
+        found = await self._select(f"SELECT {STORED_GLOBAL} FROM trans_global WHERE gid=%s", (gid,))
+        return (await self._with_branches(found))[0] if found else None
 
     async def lease(self, now: datetime, until: datetime, limit: int) -> list[Stored]:
         moment = time_down(now)
-        async with self._database.read() as connection:
-            due = await _select(
-                connection,
-                f"SELECT id FROM trans_global WHERE status IN {UNFINISHED_LIST} AND next_cron_time<=%s "
-                "ORDER BY next_cron_time LIMIT %s",
-                (moment, limit),
-            )
+        due = await self._select(
+            f"SELECT id FROM trans_global WHERE status IN {UNFINISHED_LIST} AND next_cron_time<=%s "
+            "ORDER BY next_cron_time LIMIT %s",
+            (moment, limit),
+        )
         if not due:
             return []
-        ids, owner = sorted(row.id for row in due), uuid.uuid4().hex
+        ids, owner = sorted(row["id"] for row in due), uuid.uuid4().hex
         sql = (
             f"UPDATE trans_global SET owner=%s, next_cron_time=%s WHERE id IN ({marks(ids)}) "
             f"AND status IN {UNFINISHED_LIST} AND next_cron_time<=%s"
         )
         if not await self._writes.add([Statement(sql, (owner, time_up(until), *ids, moment))]):
             return []
-        async with self._database.read() as connection:
-            mine = await _select(connection, f"SELECT {STORED_GLOBAL} FROM trans_global WHERE owner=%s", (owner,))
-            return await _with_branches(connection, mine)
+        mine = await self._select(f"SELECT {STORED_GLOBAL} FROM trans_global WHERE owner=%s", (owner,))
+        return await self._with_branches(mine)
 
     async def make_due(self, later_than: datetime, now: datetime, limit: int) -> tuple[int, bool]:
-        async with self._database.read() as connection:
-            found = await _select(
-                connection,
-                f"SELECT id FROM trans_global WHERE status IN {UNFINISHED_LIST} AND next_cron_time>%s LIMIT %s",
-                (time_up(later_than), limit + 1),
-            )
-        ids = sorted(row.id for row in found)[:limit]
+        found = await self._select(
+            f"SELECT id FROM trans_global WHERE status IN {UNFINISHED_LIST} AND next_cron_time>%s LIMIT %s",
+            (time_up(later_than), limit + 1),
+        )
+        ids = sorted(row["id"] for row in found)[:limit]
         if ids:
             sql = (
                 f"UPDATE trans_global SET next_cron_time=%s WHERE id IN ({marks(ids)}) AND status IN {UNFINISHED_LIST}"
@@ -127,17 +119,14 @@ class MysqlStore:
         ]
         used = [(sql, value) for sql, value in conditions if value is not None]
         where = " AND ".join(sql for sql, _ in used) or "TRUE"
-        async with self._database.read() as connection:
-            rows = await _select(
-                connection,
-                f"SELECT {STORED_GLOBAL} FROM trans_global WHERE {where} ORDER BY id DESC LIMIT %s",
-                (*(value for _, value in used), limit),
-            )
-        return [read_transaction(row) for row in rows], str(rows[-1].id) if len(rows) == limit else ""
+        rows = await self._select(
+            f"SELECT {STORED_GLOBAL} FROM trans_global WHERE {where} ORDER BY id DESC LIMIT %s",
+            (*(value for _, value in used), limit),
+        )
+        return [read_transaction(row) for row in rows], str(rows[-1]["id"]) if len(rows) == limit else ""
 
     async def get_value(self, category: str, key: str) -> KeyValue | None:
-        async with self._database.read() as connection:
-            rows = await _select(connection, "SELECT * FROM kv WHERE cat=%s AND k=%s", (category, key))
+        rows = await self._select("SELECT * FROM kv WHERE cat=%s AND k=%s", (category, key))
         return read_key_value(rows[0]) if rows else None
 
     async def put_value(self, value: KeyValue, expected_version: int) -> bool:
@@ -161,58 +150,33 @@ class MysqlStore:
         return await self._writes.add([Statement("DELETE FROM kv WHERE cat=%s AND k=%s", (category, key))])
 
     async def list_values(self, category: str, position: str, limit: int) -> tuple[Sequence[KeyValue], str]:
-        async with self._database.read() as connection:
-            rows = await _select(
-                connection,
-                "SELECT * FROM kv WHERE cat=%s AND id<%s ORDER BY id DESC LIMIT %s",
-                (category, int(position) if position else 2**62, limit),
-            )
-        return [read_key_value(row) for row in rows], str(rows[-1].id) if len(rows) == limit else ""
+        rows = await self._select(
+            "SELECT * FROM kv WHERE cat=%s AND id<%s ORDER BY id DESC LIMIT %s",
+            (category, int(position) if position else 2**62, limit),
+        )
+        return [read_key_value(row) for row in rows], str(rows[-1]["id"]) if len(rows) == limit else ""
 
     async def _write_all(self, writes: list[Write]) -> Sequence[bool | ShopError]:
-        """All writes in one transaction; when one of them cannot be done, each in its own."""
-        if len(writes) > 1:
-            try:
-                return await self._database.run(lambda connection: _apply_all(connection, writes))
-            except DBAPIError:  # a duplicate gid, a value too long: it must fail alone
-                pass
-        return [await self._write_alone(write) for write in writes]
-
-    async def _write_alone(self, write: Write) -> bool | ShopError:
+        """All writes in one transaction; when the database refuses one of them, each in its own."""
         try:
-            if len(write) == 1:  # a transaction by itself: one round trip
-                with suppress(DBAPIError):  # a deadlock, say: what follows tries again
-                    async with self._database.read() as connection:
-                        return (await _apply_all(connection, [write]))[0]
-            return (await self._database.run(lambda connection: _apply_all(connection, [write])))[0]
-        except IntegrityError:
-            return False
-        except ShopError as error:
-            return error
-        except DBAPIError as error:
-            return ShopError(f"the store refused: {error.orig}")
+            counts = await self._pool.write([statement for write in writes for statement in write])
+        except Refused as error:  # a duplicate gid, a value too long: it must fail alone
+            if len(writes) > 1:
+                return [(await self._write_all([write]))[0] for write in writes]
+            return [False if error.number == _DUPLICATE else error]
+        done, first = [], 0
+        for write in writes:
+            done.append(counts[first] > 0)
+            first += len(write)
+        return done
 
+    async def _select(self, sql: str, parameters: tuple[Any, ...]) -> list[dict[str, Any]]:
+        return await self._pool.select(Statement(sql, parameters))
 
-async def _apply_all(connection: AsyncConnection, writes: Sequence[Write]) -> list[bool]:
-    """Whether each write was done."""
-    done = []
-    for first, *others in writes:
-        applied = (await connection.exec_driver_sql(*first)).rowcount > 0
-        if applied:
-            for statement in others:
-                await connection.exec_driver_sql(*statement)
-        done.append(applied)
-    return done
-
-
-async def _select(connection: AsyncConnection, sql: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
-    return (await connection.exec_driver_sql(sql, parameters)).all()
-
-
-async def _with_branches(connection: AsyncConnection, rows: Sequence[Any]) -> list[Stored]:
-    found = {row.gid: Stored(read_transaction(row), []) for row in rows}
-    if found:
-        sql = f"SELECT {STORED_BRANCH} FROM trans_branch_op WHERE gid IN ({marks(found)}) ORDER BY id"
-        for row in await _select(connection, sql, tuple(found)):
-            found[row.gid].branches.append(read_branch(row))
-    return list(found.values())
+    async def _with_branches(self, rows: Sequence[dict[str, Any]]) -> list[Stored]:
+        found = {row["gid"]: Stored(read_transaction(row), []) for row in rows}
+        if found:
+            sql = f"SELECT {STORED_BRANCH} FROM trans_branch_op WHERE gid IN ({marks(found)}) ORDER BY id"
+            for row in await self._select(sql, tuple(found)):
+                found[row["gid"]].branches.append(read_branch(row))
+        return list(found.values())
