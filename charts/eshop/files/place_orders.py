@@ -1,8 +1,8 @@
 """The orders of `helm test`, through the gateway alone: GATEWAY=http://… python place_orders.py
 
 A buyer, a product, stock and a coupon of their own, so that it can run beside real traffic and again at any time: an
-order that must succeed, one that must fail, a buffered one, and a flash sale of two units for three buyers. Ends with 1 and a
-sentence where an answer is not the documented one. Only the standard library.
+order that must succeed, one that must fail, a buffered one, and a flash sale of two units for three buyers. Ends with 1
+and a sentence where an answer is not the documented one. Only the standard library.
 """
 
 from __future__ import annotations
