@@ -6,14 +6,16 @@ Keys, behind a prefix with a hash tag: `_g_<gid>` the transaction, `_b_<gid>` it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 
-from services.common.errors import ShopError
+from services.common.errors import ShopError, Unavailable, UnknownOutcome
 from services.common.redis import Redis, Script
 from services.coordinator.store import Filter, KeyValue, StatusConflict, Stored, Submitted
 from services.coordinator.transaction import Branch, Transaction, seconds_up
@@ -50,12 +52,12 @@ class RedisStore:
         await self._redis.check()
 
     async def create(self, new: Stored) -> bool:
-        return bool(await self._redis.run(_CREATE, self._keys(new.trans.gid), self._arguments(new)))
+        return bool(await self._run(_CREATE, self._keys(new.trans.gid), self._arguments(new)))
 
     async def submit(self, new: Stored) -> Submitted:
         arguments = self._arguments(new)
         arguments[5:5] = [_json_time(new.trans.update_time), _json_time(new.trans.next_cron_time)]
-        found = await self._redis.run(_SUBMIT, self._keys(new.trans.gid), arguments)
+        found = await self._run(_SUBMIT, self._keys(new.trans.gid), arguments)
         if found is None:
             return Submitted(new, moved=True)
         moved, trans, branches = found
@@ -72,45 +74,71 @@ class RedisStore:
         ]
         for position, branch in changed.items():
             arguments += (position, _encode(branch))
-        if not await self._redis.run(_SAVE, self._keys(trans.gid), arguments):
+        if not await self._run(_SAVE, self._keys(trans.gid), arguments):
             raise StatusConflict(trans.gid)
 
     async def load(self, gid: str) -> Stored | None:
         transaction, branches, _, _ = self._keys(gid)
-        async with self._redis.client.pipeline(transaction=True) as pipeline:
-            pipeline.get(transaction)
-            pipeline.lrange(branches, 0, -1)
-            trans, rows = await pipeline.execute()
+
+        async def read() -> Any:
+            async with self._redis.client.pipeline(transaction=True) as pipeline:
+                pipeline.get(transaction)
+                pipeline.lrange(branches, 0, -1)
+                return await pipeline.execute()
+
+        trans, rows = await self._read(read)
         return _read_stored(trans, rows) if trans else None
 
     async def lease(self, now: datetime, until: datetime, limit: int) -> list[Stored]:
         arguments: list[str | bytes | int] = [self._prefix, int(now.timestamp()), seconds_up(until), limit]
-        return [_read_stored(*found) for found in await self._redis.run(_LEASE, [self._due], arguments)]
+        return [_read_stored(*found) for found in await self._run(_LEASE, [self._due], arguments)]
 
     async def make_due(self, later_than: datetime, now: datetime, limit: int) -> tuple[int, bool]:
         arguments = [seconds_up(later_than), int(now.timestamp()), limit]
-        count, more = await self._redis.run(_MAKE_DUE, [self._due], arguments)
+        count, more = await self._run(_MAKE_DUE, [self._due], arguments)
         return count, bool(more)
 
     async def list_transactions(self, position: str, limit: int, wanted: Filter) -> tuple[Sequence[Transaction], str]:
-        values, following = await self._scan(f"{self._prefix}_g_*", position, limit)
+        values, following = await self._read(lambda: self._scan(f"{self._prefix}_g_*", position, limit))
         transactions = [_read_transaction(value) for value in values]
         return [trans for trans in transactions if wanted.matches(trans)], following
 
     async def get_value(self, category: str, key: str) -> KeyValue | None:
-        value = await self._redis.client.get(self._value_key(category, key))
+        value = await self._read(lambda: self._redis.client.get(self._value_key(category, key)))
         return _read_value(value) if value else None
 
     async def put_value(self, value: KeyValue, expected_version: int) -> bool:
         keys = [self._value_key(value.cat, value.k)]
-        return bool(await self._redis.run(_PUT_VALUE, keys, [_encode(value), expected_version]))
+        return bool(await self._run(_PUT_VALUE, keys, [_encode(value), expected_version]))
 
     async def delete_value(self, category: str, key: str) -> bool:
-        return bool(await self._redis.client.delete(self._value_key(category, key)))
+        return bool(await self._read(lambda: self._redis.client.delete(self._value_key(category, key))))
 
     async def list_values(self, category: str, position: str, limit: int) -> tuple[Sequence[KeyValue], str]:
-        values, following = await self._scan(self._value_key(category, "*"), position, limit)
+        values, following = await self._read(lambda: self._scan(self._value_key(category, "*"), position, limit))
         return [_read_value(value) for value in values], following
+
+    async def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> Any:
+        try:
+            return await self._redis.run(script, keys, arguments)
+        except UnknownOutcome:
+            await self._drop_idle_connections()
+            raise
+
+    async def _read(self, read: Callable[[], Awaitable[Any]]) -> Any:
+        """A command that may be repeated: its connection can have died since its last use."""
+        try:
+            try:
+                return await read()
+            except RedisConnectionError:
+                await self._drop_idle_connections()
+                return await read()
+        except RedisError as error:
+            raise Unavailable(f"Redis does not answer: {error}") from error
+
+    async def _drop_idle_connections(self) -> None:
+        """Where one has died, the others probably have."""
+        await self._redis.client.connection_pool.disconnect(inuse_connections=False)
 
     async def _scan(self, pattern: str, position: str, limit: int) -> tuple[list[bytes], str]:
         """About `limit` values whose keys match, and the cursor behind them, empty at the end."""
