@@ -44,6 +44,9 @@ class Consumer:
     async def stop(self):
         pass
 
+    async def topics(self):
+        return {"t"}
+
     def subscribe(self, topics, listener):
         self._listener = listener
 
