@@ -89,7 +89,7 @@ class Execution:
                 answer = task.result()
                 self._note(answer)
                 settle(position, answer)
-            if not done and (self._unsaved or monotonic() - self._leased > self._lease / 4):
+            if (self._unsaved and not done) or monotonic() - self._leased > self._lease / 4:
                 await self.save()
 
     def decide(self, position: int, status: str) -> None:

@@ -27,6 +27,7 @@ _VERSION = f"eshop {os.environ.get('ESHOP_VERSION', 'dev')}"
 _SUCCESS = {"dtm_result": "SUCCESS"}
 _FORBIDDEN_IN_GID = str.maketrans("", "", "\n\r;")
 _PAGE = 100
+_MAX_BODY = 4 * 1024 * 1024  # as gRPC has it
 # Logged where they arise, or the caller's own fault.
 _EXPECTED = ValueError | ShopError | TopicError | UnknownGid | Fault | Undecided
 
@@ -105,27 +106,27 @@ class HttpApi:
         return {**_SUCCESS, "gid": new_gid()}
 
     async def prepare(self, http: HttpRequest) -> Any:
-        await self._coordinator.prepare(_request(await http.body()))
+        await self._coordinator.prepare(_request(await _body(http)))
         return _SUCCESS
 
     async def submit(self, http: HttpRequest) -> Any:
-        await self._coordinator.submit(_request(await http.body()))
+        await self._coordinator.submit(_request(await _body(http)))
         return _SUCCESS
 
     async def abort(self, http: HttpRequest) -> Any:
-        await self._coordinator.abort(_gid(await http.body()))
+        await self._coordinator.abort(_gid(await _body(http)))
         return _SUCCESS
 
     async def force_stop(self, http: HttpRequest) -> Any:
-        await self._coordinator.force_stop(_gid(await http.body()))
+        await self._coordinator.force_stop(_gid(await _body(http)))
         return _SUCCESS
 
     async def reset_next_cron_time(self, http: HttpRequest) -> Any:
-        await self._coordinator.retry_now(_gid(await http.body()))
+        await self._coordinator.retry_now(_gid(await _body(http)))
         return _SUCCESS
 
     async def refuse_type(self, http: HttpRequest) -> Any:
-        raise ValueError(f"unknow trans type: {_read_body(await http.body()).trans_type}")
+        raise ValueError(f"unknow trans type: {_read_body(await _body(http)).trans_type}")
 
     async def query(self, http: HttpRequest) -> Any:
         gid = http.query_params.get("gid", "")
@@ -189,6 +190,16 @@ def _serve(api: str, handler: Handler) -> Callable[[HttpRequest], Awaitable[Resp
             return _json(500, {"message": str(error)})
 
     return serve
+
+
+async def _body(http: HttpRequest) -> bytes:
+    chunks, size = [], 0
+    async for chunk in http.stream():
+        size += len(chunk)
+        if size > _MAX_BODY:
+            raise ValueError(f"the body is larger than {_MAX_BODY} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _json(status: int, body: Any) -> Response:

@@ -7,7 +7,10 @@ import random
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
+import pytest
+
 from .cases import crash_case
+from .conftest import STARTED
 from .dtm import Dtm, Sender, new_gid
 from .participants import ERROR, FAILURE, OK, ONGOING, after
 
@@ -119,6 +122,44 @@ async def all_or_nothing_under_kills(target, spaces, coordinators, participants)
             await until_finished(one, gid)
         for gid in gids:
             check_all_or_nothing(await one.status(gid), [call for call in participants.calls(gid) if call.answer])
+
+
+@crash_case(55)
+async def another_engine_takes_over(target, spaces, coordinators, participants):
+    """Killed in the middle, and the other engine, where there is one, goes on with the same store."""
+    origin, _, driver = target.partition("-")
+    successor = f"embedded-{driver}" if origin == "original" else f"original-{driver}"
+    if successor not in STARTED:
+        pytest.skip("ESHOP_DTM_BIN is not set: there is no other engine")
+    space = spaces(driver)
+    forward, backward, message, prepared = (new_gid(name) for name in ("forward", "backward", "message", "prepared"))
+    participants.script(forward, "a2", ONGOING, OK)
+    participants.script(backward, "a2", FAILURE)
+    participants.script(backward, "c1", ERROR, OK)
+    participants.script(message, "a2", ERROR, OK)
+    async with coordinator_of(target, spaces, coordinators, space) as (first, dtm):
+        sender = Sender(dtm, participants, "grpc")
+        await sender.saga(forward, "1", "2", "3", branch_headers={"x-trace": "t1"})
+        await sender.saga(backward, "1", "2")
+        await sender.message(message, "1", "2")
+        await sender.message(prepared, "1", call="prepare", asks="q", timeout_to_fail=15)
+        await participants.wait_calls(forward, 1, 5, "a2")
+        await participants.wait_calls(backward, 1, 5, "c1")
+        await participants.wait_calls(message, 1, 5, "a2")
+        await asyncio.sleep(1)
+        first.kill()
+        async with coordinator_of(successor, spaces, coordinators, space) as (_, dtm):
+            await dtm.until(forward, "succeed", 30)
+            await dtm.until(backward, "failed", 30)
+            await dtm.until(message, "succeed", 30)
+            await dtm.until(prepared, "succeed", 40)
+            assert participants.names(forward) == ["a1", "a2", "a2", "a3"]
+            assert all(call.metadata["x-trace"] == "t1" for call in participants.calls(forward))
+            assert participants.names(backward) == ["a1", "a2", "c2", "c1", "c1"]
+            assert (await dtm.transaction(backward))["rollback_reason"].endswith("sold out FAILURE")
+            assert participants.names(message) == ["a1", "a2", "a2"]
+            assert participants.names(prepared) == ["q", "a1"]
+        first.start()
 
 
 async def until_finished(dtm, gid):

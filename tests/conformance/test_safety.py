@@ -47,6 +47,11 @@ async def test_bad_requests_are_refused_and_store_nothing(embedded, participants
     assert (await sender.message(new_gid(), "1", custom_data={"delay": -1})).code == 500
 
 
+async def test_a_body_without_end_is_refused(embedded):
+    status, answer = await embedded.post("submit", b'{"gid":"' + b"x" * 5_000_000 + b'"}')
+    assert (status, answer["message"]) == (500, "the body is larger than 4194304 bytes")
+
+
 async def test_too_large_for_the_columns_of_mysql(dtms, participants):
     dtm = await dtms("embedded-mysql")
     sender = Sender(dtm, participants, "grpc")
