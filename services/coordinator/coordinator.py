@@ -98,6 +98,8 @@ class Coordinator:
         new = await self._build(request, SUBMITTED)
         stored, moved = await self._store.submit(new)
         if not moved:
+            # A client that asks again and again must not make cron ever slower.
+            stored.trans.next_cron_interval = new.trans.next_cron_interval
             await self._require_submitted(stored.trans)
         task = self._passes.start(stored, moved=moved)
         if request.options.wait_result:

@@ -100,6 +100,18 @@ async def test_a_retry_by_hand(embedded, participants):
     assert (await embedded.post("resetNextCronTime", {"gid": many}))[0] == 409
 
 
+async def test_a_repeated_submit_is_a_retry_and_keeps_the_interval(embedded, participants):
+    """A client may drive an unfinished saga by submitting it again; cron stays as quick as it was."""
+    sender, gid = Sender(embedded, participants, "grpc"), new_gid()
+    participants.script(gid, "a2", *[ERROR] * 4, OK)
+    for _ in range(4):
+        assert (await sender.saga(gid, "1", "2", retry_interval=30, wait_result=True)).code == 409
+        assert (await embedded.transaction(gid))["next_cron_interval"] == 60
+    assert (await sender.saga(gid, "1", "2", retry_interval=30, wait_result=True)).code == 200
+    assert participants.names(gid) == ["a1", *["a2"] * 5]
+    assert (await sender.saga(gid, "1", "2")).message == "current status 'succeed', cannot sumbmit. FAILURE"
+
+
 async def test_lists(embedded, participants):
     sender = Sender(embedded, participants, "http")
     gids = [new_gid("list") for _ in range(3)]
