@@ -61,6 +61,7 @@ async def test_case(request, running, target, case):
     await running[target, case]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CRASH_CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("target", STARTED)
 async def test_crash_case(crashing, target, case):

@@ -158,6 +158,7 @@ async def test_a_store_that_refuses_is_an_error(coordinators, spaces, participan
     await dtm.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driver", DRIVERS)
 async def test_the_line_to_the_store_is_cut(driver, coordinators, spaces, participants):
     """Nothing starts without a record, readiness tells, and what ran before ends when the store is back."""
@@ -201,6 +202,7 @@ async def until_readiness(coordinator, status):
             await asyncio.sleep(0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driver", DRIVERS)
 async def test_sigterm_finishes_what_runs(driver, coordinators, spaces, participants):
     coordinator = coordinators(spaces(driver))
@@ -217,6 +219,7 @@ async def test_sigterm_finishes_what_runs(driver, coordinators, spaces, particip
     await dtm.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driver", DRIVERS)
 async def test_a_slow_pass_delays_no_other(driver, dtms, participants):
     """Forty transactions that hang at their participant; the one after them is retried on time."""
