@@ -58,7 +58,7 @@ class Dtm:
             return response.status, await response.json(content_type=None)
 
     async def query(self, gid: str) -> Any:
-        """Asked again where a store does not answer in time: on a busy machine that says nothing about the transaction."""
+        """Asked again where a store does not answer in time: that says nothing about the transaction."""
         for _ in range(5):
             status, found = await self.get("dtmsvr/query", gid=gid)
             if status == 200:
