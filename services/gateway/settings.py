@@ -21,4 +21,4 @@ class Settings(ProcessSettings):
     # Seconds that a call may take: more than a submit waits for its outcome.
     call_seconds: float = 15
     # Batches in flight by call. Few: small batches waste the commits behind them.
-    batches_in_flight: dict[str, int] = Field(default={"SubmitMany": 2, "SendSubmitNotifyMany": 3, "BuyMany": 4})
+    batches_in_flight: dict[str, int] = Field(default={"SubmitMany": 2, "SendSubmitNotifyMany": 3, "BuyMany": 2})
