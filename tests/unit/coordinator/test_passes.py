@@ -63,14 +63,14 @@ async def test_a_reason_fits_its_column():
 
 
 async def test_errors_double_the_interval_up_to_a_limit():
-    stored = saga(1, retry_interval=100)
+    stored = saga(1, retry_interval=10)
     store = MemoryStore(stored)
     participants = Participants(store, {"a0": [ERROR]})
     intervals = []
     for _ in range(3):
         await run(store, participants)
         intervals.append(store.stored.trans.next_cron_interval)
-    assert intervals == [200, 300, 300]
+    assert intervals == [20, 30, 30]
 
 
 async def test_ongoing_keeps_the_interval():
