@@ -5,6 +5,7 @@ import stat
 import subprocess
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -146,8 +147,9 @@ def test_a_failed_build_is_told(path):
         tools.find("buf", silent)
 
 
-def test_the_archive_of_mysql_is_unpacked_in_one_step(path, tmp_path):
-    """A Maven that delivers a jar with the archive inside, as the real one does."""
+def test_the_archive_of_mysql_is_unpacked_in_one_step(path, tmp_path, monkeypatch):
+    """A Maven that delivers a jar with the archive inside, as the real one does, on a machine that has libaio."""
+    monkeypatch.setattr(provision, "_library", lambda name: Path("/lib", name))
     (tmp_path / "tree" / "bin").mkdir(parents=True)
     program(tmp_path / "tree" / "bin", "mysqld", "echo 'mysqld Ver 8.0.15 for linux (MySQL)'")
     run = {"env": {"PATH": os.defpath}, "check": True}
@@ -160,3 +162,11 @@ def test_the_archive_of_mysql_is_unpacked_in_one_step(path, tmp_path):
     assert found.version == "8.0.15"
     assert found.mysqld == tmp_path / "cache" / "eshop" / "mysql" / "bin" / "mysqld"
     assert [folder.name for folder in (tmp_path / "cache" / "eshop").iterdir() if folder.name.startswith(".")] == []
+
+
+def test_a_mysql_from_maven_wants_libaio(path, tmp_path, monkeypatch):
+    """It was fetched, and the library that it is linked with is missing."""
+    monkeypatch.setattr(provision, "_library", lambda name: None)
+    (tmp_path / "cache" / "eshop" / "mysql").mkdir(parents=True)
+    with pytest.raises(StackError, match="libaio1 is missing: install it"):
+        provision.mysql(silent)
