@@ -72,6 +72,9 @@ chart-test: install ## render, lint and check the chart; with KUBECONFIG also as
 cluster-test: install ## build the images and try the chart on a real cluster: KUBECONFIG, BUILD, LOAD
 	@tests/cluster/run.sh
 
+cluster-scaling: install ## what more pods of order and flash-sale bring and cost, on the cluster of KUBECONFIG
+	@tests/cluster/run.sh scaling
+
 kind-up: ## a kind cluster with the shop in it, for those who have docker, kind, kubectl and helm
 	@kind get clusters 2>/dev/null | grep -qx eshop || kind create cluster --name eshop --wait 120s
 	@BUILD="docker build -t" LOAD="kind load docker-image --name eshop" images/build.sh dev
@@ -100,4 +103,4 @@ $(GENERATED): $(LOCKED) $(PROTOS)
 	@echo "generating services/common/pb from the protos"
 	@$(RUN) -m protos.generate && touch $@
 
-.PHONY: help install protos up down status logs restart migrate seed demo test check monitor load bench bench-compare chart-test cluster-test kind-up lock clean
+.PHONY: help install protos up down status logs restart migrate seed demo test check monitor load bench bench-compare chart-test cluster-test cluster-scaling kind-up lock clean

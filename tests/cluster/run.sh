@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds the images with the tag `test` and runs the cluster tests: tests/cluster/run.sh [pytest options]
+# or measures what more pods bring: tests/cluster/run.sh scaling
 #
 # On the cluster of KUBECONFIG; BUILD builds an image and LOAD brings it to the nodes where they do not see it by themselves:
 #   KUBECONFIG=… LOAD="kind load docker-image --name eshop" tests/cluster/run.sh
@@ -35,4 +36,5 @@ fi
 export BUILD=${BUILD:-docker build -t}
 
 images/build.sh test
+[ "${1:-}" != scaling ] || exec .venv/bin/python -m tests.cluster.scaling
 exec .venv/bin/python -m pytest tests/cluster "$@"
