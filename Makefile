@@ -15,7 +15,7 @@ SCRIPT ?= smoke
 S ?=
 
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 install: $(LOCKED) $(GENERATED) ## make .venv from the lock and generate code from the protos
 

@@ -5,28 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from db.accounts import ACCOUNTS
+from dev.connections import Connections
 from dev.layout import COORDINATORS, HOST, ROOT, SERVICES
-from dev.passwords import Passwords
 from dev.processes import Program
-
-if TYPE_CHECKING:
-    from dev.stack import Stack
 
 USES_REDIS = ("flash_sale",)
 
 
-def mysql_account(passwords: Passwords, account: str) -> tuple[str, str, str]:
-    """User, password and database of `admin` or of one of db.accounts."""
-    if account == "admin":
-        return "root", passwords.get("mysql_root"), ""
-    found = ACCOUNTS[account]
-    return found.user, passwords.get(f"mysql_{account}"), found.schemas[0] if len(found.schemas) == 1 else ""
-
-
-def mysql_jobs_environment(stack: Stack) -> dict[str, str]:
+def mysql_jobs_environment(stack: Connections) -> dict[str, str]:
     """For db.migrate and db.accounts: the administrator and the passwords of all accounts."""
     files = {f"{name}_mysql_password": stack.passwords.get(f"mysql_{name}") for name in ACCOUNTS}
     admin = stack.mysql("admin")
@@ -39,7 +27,7 @@ def mysql_jobs_environment(stack: Stack) -> dict[str, str]:
     }
 
 
-def program(stack: Stack, name: str) -> Program:
+def program(stack: Connections, name: str) -> Program:
     """What starts a coordinator or a service."""
     return _coordinator(stack, name) if name in COORDINATORS else _service(stack, name)
 
@@ -49,7 +37,7 @@ def ready_path(name: str) -> str:
     return "/api/ping" if name in COORDINATORS and _dtm_binary() else "/readyz"
 
 
-def _service(stack: Stack, name: str) -> Program:
+def _service(stack: Connections, name: str) -> Program:
     layout, secrets = stack.layout, {}
     environment = {
         "ESHOP_HTTP_HOST": os.environ.get("ESHOP_HTTP_HOST", HOST),
@@ -79,7 +67,7 @@ def _service(stack: Stack, name: str) -> Program:
     return Program(name, command, {**_python(), **environment}, layout.ports(name), ROOT)
 
 
-def _coordinator(stack: Stack, name: str) -> Program:
+def _coordinator(stack: Connections, name: str) -> Program:
     layout, driver = stack.layout, name.removeprefix("coordinator-")
     store = stack.mysql("dtm") if driver == "mysql" else stack.redis()
     environment = {

@@ -23,13 +23,12 @@ import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from dev import ports, programs
+from dev.connections import Connections
 from dev.errors import StackError
-from dev.layout import COORDINATORS, HOST, MONITORS, PORTS, ROOT, SERVICES, STORES, Layout
-from dev.passwords import Passwords
+from dev.layout import COORDINATORS, MONITORS, PORTS, ROOT, SERVICES, STORES
 from dev.processes import Processes, Program, raise_open_files
 from dev.provision import Report
 from dev.stores import Store, stores
@@ -38,35 +37,13 @@ FREE_BYTES = 2 << 30
 PROCESSES = (*STORES, *COORDINATORS, *SERVICES)
 
 
-@dataclass(frozen=True)
-class MysqlAccount:
-    """How to reach MySQL as somebody; `database` is empty for accounts of more than one schema."""
-
-    host: str
-    port: int
-    user: str
-    password: str
-    database: str = ""
-
-
-@dataclass(frozen=True)
-class RedisAccount:
-    """How to reach Redis."""
-
-    host: str
-    port: int
-    password: str
-
-
-class Stack:
+class Stack(Connections):
     """One stack: a folder, an offset of ports, and the processes recorded in the folder."""
 
     def __init__(
         self, folder: Path | None = None, offset: int | None = None, report: Report = lambda step: None
     ) -> None:
-        given = {"folder": folder.resolve() if folder else None, "offset": offset}
-        self.layout = Layout(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-        self.passwords = Passwords(self.layout.folder / "secrets")
+        super().__init__(folder, offset)
         self.processes = Processes(self.layout.folder / "run", self.layout.folder / "logs")
         self._stores: dict[str, Store] = {store.name: store for store in stores(self.layout, self.passwords)}
         self._report = report
@@ -74,6 +51,7 @@ class Stack:
     def up(self, *, stores_only: bool = False) -> None:
         """Starts what does not run yet and returns when everything is ready."""
         with self._alone():
+            self._require_space()
             ports.reserve(port for name in PROCESSES for port in self.layout.ports(name))
             wanted = STORES if stores_only else PROCESSES
             for name in wanted:  # all of them before anything starts
@@ -150,27 +128,6 @@ class Stack:
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda job: self._run(*job), jobs.items()))
 
-    def mysql(self, account: str) -> MysqlAccount:
-        """Of `admin`, `reader`, `dtm` or a service that owns a schema."""
-        user, password, database = programs.mysql_account(self.passwords, account)
-        return MysqlAccount(HOST, self.layout.port("mysql", "sql"), user, password, database)
-
-    def redis(self) -> RedisAccount:
-        return RedisAccount(HOST, self.layout.port("redis", "resp"), self.passwords.get("redis"))
-
-    @property
-    def brokers(self) -> str:
-        """Kafka's bootstrap servers."""
-        return self.layout.address("kafka", "broker")
-
-    def address(self, name: str, kind: str) -> str:
-        """`host:port` of a process; kind is `http` or `grpc`."""
-        return self.layout.address(name, kind)
-
-    def url(self, name: str) -> str:
-        """Of a process's HTTP side, without a path."""
-        return f"http://{self.layout.address(name, 'http')}"
-
     def _program(self, name: str) -> Program:
         if name in self._stores:
             return self._stores[name].prepare(self._report)
@@ -205,27 +162,29 @@ class Stack:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One `up` or `down` of a stack at a time; errors of the disk become messages."""
+        folder = self.layout.folder
         try:
             self.layout.create()
-            free = shutil.disk_usage(self.layout.folder).free
-            if free < FREE_BYTES:
-                raise StackError(
-                    f"{self.layout.folder} has {free >> 20} MB left and the stack wants {FREE_BYTES >> 20}: "
-                    "free some, or set ESHOP_STACK_DIR"
-                )
-            with (self.layout.folder / "lock").open("w") as lock:
+            with (folder / "lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StackError(
-                    f"the disk of {self.layout.folder} is full: free some, or set ESHOP_STACK_DIR"
-                ) from error
-            if error.errno in (errno.EACCES, errno.EROFS):
+                raise StackError(f"the disk of {folder} is full: free some, or set ESHOP_STACK_DIR") from error
+            if error.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR):
                 raise StackError(
                     f"{error.filename} cannot be written: set ESHOP_STACK_DIR to a folder that can"
                 ) from error
             raise
+
+    def _require_space(self) -> None:
+        """Before anything starts; who stops the stack of a full disk may be about to free it."""
+        free = shutil.disk_usage(self.layout.folder).free
+        if free < FREE_BYTES:
+            raise StackError(
+                f"{self.layout.folder} has {free >> 20} MB left and the stack wants {FREE_BYTES >> 20}: "
+                "free some, or set ESHOP_STACK_DIR"
+            )
 
 
 def _known(names: Iterable[str]) -> None:

@@ -1,6 +1,7 @@
 """What the stack says when it cannot start, and what it hands to each process. Nothing is started here."""
 
 import socket
+import sys
 from collections import namedtuple
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from dev import programs
 from dev.errors import StackError
 from dev.layout import COORDINATORS, SERVICES
+from dev.processes import Program
 from dev.provision import Mysql
 from dev.stack import PROCESSES, Stack
 
@@ -30,6 +32,13 @@ def test_a_nearly_full_disk_is_told_before_anything_starts(stack, monkeypatch):
     assert stack.processes.names() == []
 
 
+def test_a_full_disk_keeps_nobody_from_stopping(stack, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: Usage(100 << 30, 100 << 30, 0))
+    stack.processes.start(Program("order", (sys.executable, "-c", "import time; time.sleep(60)")))
+    stack.down()
+    assert stack.processes.pid("order") is None
+
+
 def test_a_disk_that_fills_up_is_told(stack, monkeypatch):
     def full(*names):
         raise OSError(28, "No space left on device", "somewhere")
@@ -41,7 +50,7 @@ def test_a_disk_that_fills_up_is_told(stack, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises((StackError, NotADirectoryError)):
+    with pytest.raises(StackError, match=r"file/stack cannot be written: set ESHOP_STACK_DIR to a folder that can"):
         Stack(tmp_path / "file" / "stack", offset=7).up()
 
 
