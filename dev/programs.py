@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from db.accounts import ACCOUNTS
 from dev.connections import Connections
 from dev.layout import COORDINATORS, HOST, ROOT, SERVICES
 from dev.processes import Program
-
-USES_REDIS = ("flash_sale",)
 
 
 def mysql_jobs_environment(stack: Connections) -> dict[str, str]:
@@ -60,7 +59,7 @@ def _service(stack: Connections, name: str) -> Program:
         account = stack.mysql(name)
         environment |= {"ESHOP_MYSQL_USER": account.user, "ESHOP_MYSQL_DATABASE": account.database}
         secrets["mysql_password"] = account.password
-    if name in USES_REDIS:
+    if "redis_password" in import_module(f"services.{name}.settings").Settings.model_fields:
         secrets["redis_password"] = stack.redis().password
     environment["ESHOP_SECRETS_DIR"] = str(stack.passwords.handed_to(name, secrets))
     command = (sys.executable, "-m", f"services.{name}")

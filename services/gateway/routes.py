@@ -6,10 +6,11 @@ A call whose proto names a batch travels with others: requests that wait while o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import grpc
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -22,6 +23,12 @@ from services.common.rpc import Rpc, grpc_path, make_rpc
 MAX_BATCH = 512
 
 Call = Callable[[Message], Awaitable[Any]]
+
+
+def public_service(name: str) -> ServiceDescriptor:
+    """The service of that folder's proto: `flash_sale` is eshop.flash_sale.v1.FlashSaleService."""
+    file: FileDescriptor = import_module(f"services.common.pb.eshop.{name}.v1.{name}_pb2").DESCRIPTOR
+    return file.services_by_name[f"{name.title().replace('_', '')}Service"]
 
 
 def forwarded(

@@ -12,6 +12,7 @@ from services.common.settings import ProcessSettings
 class Settings(ProcessSettings):
     # The only process that faces thousands of connections: uvicorn's parser costs a quarter of Hypercorn's.
     http_server: Literal["hypercorn", "uvicorn"] = "uvicorn"
+    # One line for each service behind the gateway.
     user_grpc: str = "127.0.0.1:30082"
     product_grpc: str = "127.0.0.1:30182"
     order_grpc: str = "127.0.0.1:30282"
@@ -22,3 +23,8 @@ class Settings(ProcessSettings):
     call_seconds: float = 15
     # Batches in flight by call. Few: small batches waste the commits behind them.
     batches_in_flight: dict[str, int] = Field(default={"SubmitMany": 2, "SendSubmitNotifyMany": 3, "BuyMany": 2})
+
+    def targets(self) -> dict[str, str]:
+        """`host:port` of each service behind the gateway, by its folder's name."""
+        fields = type(self).model_fields
+        return {name.removesuffix("_grpc"): getattr(self, name) for name in fields if name.endswith("_grpc")}

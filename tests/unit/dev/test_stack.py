@@ -97,8 +97,10 @@ def test_a_service_gets_its_own_account_only(stack):
     assert stack.mysql("order").user == "eshop_order"
     assert stack.mysql("order").database == "eshop_order"
     assert stack.mysql("reader").database == ""
-    programs.program(stack, "gateway")
-    assert list((stack.passwords.folder / "handed" / "gateway").iterdir()) == []
+    handed = {"gateway": [], "flash_sale": ["redis_password"]}
+    for name, passwords in handed.items():
+        programs.program(stack, name)
+        assert [path.name for path in (stack.passwords.folder / "handed" / name).iterdir()] == passwords
 
 
 def test_a_real_dtm_is_run_where_one_is_named(stack, monkeypatch):
