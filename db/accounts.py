@@ -10,13 +10,14 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError, create_model
+from pydantic import Field, SecretStr, create_model
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from db.connection import AdminSettings, connect_patiently
 from db.schemas import SCHEMAS
 from services.common.flow import BRANCHES
+from services.common.settings import load
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,12 @@ def create(connection: Connection, account: Account, password: str) -> None:
 
 
 def main() -> None:
+    settings = load(AccountSettings)
     try:
-        settings = AccountSettings()
         with connect_patiently(settings) as connection:
             for name, account in ACCOUNTS.items():
                 password: SecretStr = getattr(settings, f"{name}_mysql_password")
                 create(connection, account, password.get_secret_value())
-    except ValidationError as error:
-        missing = ", ".join(str(detail["loc"][0]) for detail in error.errors())
-        raise SystemExit(f"settings: missing or too short: {missing}") from None
     except DBAPIError as error:
         raise SystemExit(f"accounts failed: {error.orig}") from None  # never the statement: it holds a password
     sys.stdout.write(f"accounts: {', '.join(account.user for account in ACCOUNTS.values())}\n")

@@ -20,12 +20,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from pydantic import ValidationError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from db.connection import AdminSettings, connect_patiently, engine
 from db.schemas import FOLDER, SCHEMAS
+from services.common.settings import load
 
 LOCK = "eshop.migrate"
 LOCK_SECONDS = 600
@@ -117,9 +117,7 @@ def main() -> None:
         elif arguments.sql:
             print_statements()
         else:
-            upgrade_all(AdminSettings())
-    except ValidationError as error:
-        raise SystemExit(f"settings: {error}") from None
+            upgrade_all(load(AdminSettings))
     except (DBAPIError, CommandError) as error:
         raise SystemExit(f"migration failed: {getattr(error, 'orig', None) or error}") from None
 

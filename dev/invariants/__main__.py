@@ -9,7 +9,6 @@ from pathlib import Path
 import pymysql
 import redis
 from kafka.errors import KafkaError
-from pydantic import ValidationError
 
 from dev.errors import StackError
 from dev.invariants import check
@@ -25,9 +24,6 @@ def main() -> None:
     try:
         answers = read(arguments.answers.read_text().splitlines()) if arguments.answers else Answers()
         results = check(answers=answers, timeout=arguments.timeout, report=lambda step: print(step, file=sys.stderr))
-    except ValidationError as error:
-        missing = ", ".join(f"ESHOP_{detail['loc'][0]}".upper() for detail in error.errors())
-        sys.exit(f"settings: missing or wrong: {missing}")
     except (StackError, KafkaError, OSError, ValueError, pymysql.Error, redis.RedisError) as error:
         sys.exit(f"the stores cannot be read: {error!r}")
     print(table(results))
