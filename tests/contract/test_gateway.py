@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
+import protovalidate
 import pytest
 import yaml
+from google.protobuf.message_factory import GetMessageClass
 
 from dev.layout import PORTS, ROOT
 from dev.layout import SERVICES as STARTED
@@ -21,6 +25,8 @@ CONTRACT = {
     "GET /api/v1/order/{order_id}",
     "POST /api/v1/flashSale",
 }
+
+WITH_TABLES = [name for name in names() if (ROOT / "db" / name / "versions").is_dir()]
 
 
 @pytest.fixture
@@ -56,8 +62,7 @@ def test_the_public_calls_are_the_contracts():
 async def test_every_public_call_is_in_the_gateways_openapi(gateway):
     document = openapi.document("gateway", gateway.forwarded)
     described = {f"{verb.upper()} {path}" for path, verbs in document["paths"].items() for verb in verbs}
-    spelled = {entry.replace("{order_id}", "{orderID}") for entry in CONTRACT}
-    assert described in (CONTRACT, spelled)
+    assert described == {route(method).replace("{order_id}", "{orderID}") for method in public_methods().values()}
     for verbs in document["paths"].values():
         for operation in verbs.values():
             assert operation["summary"]
@@ -82,26 +87,64 @@ async def test_a_service_serves_its_protos(name, monkeypatch):
     assert declared == wiring.public.keys() | wiring.branches.keys()
 
 
-@pytest.mark.parametrize("name", names())
-async def test_a_service_serves_rest_of_its_own(name, monkeypatch):
-    """Design: each service serves its own CRUD, and all calls but a batch's have a route or are for services alone."""
+@pytest.mark.parametrize("name", WITH_TABLES)
+async def test_a_service_with_tables_serves_crud_of_its_own(name, monkeypatch):
     wiring = await wiring_of(name, monkeypatch)
-    methods = [method for service in wiring.public.values() for method in service.methods]
-    if "Create" in {method.name for method in methods} or name == "stock":
-        routes = {route(method) for method in methods if http_rule(method)}
-        key = "order_id" if name == "order" else "id"
-        path = f"/api/v1/{name}"
-        crud = {f"POST {path}", *(f"{verb} {path}/{{{key}}}" for verb in ("GET", "PUT", "DELETE")), f"POST {path}/list"}
-        assert crud <= routes
+    routes = {route(method) for service in wiring.public.values() for method in service.methods if http_rule(method)}
+    key, path = "order_id" if name == "order" else "id", f"/api/v1/{name}"
+    one = {f"{verb} {path}/{{{key}}}" for verb in ("GET", "PUT", "DELETE")}
+    assert {f"POST {path}", *one, f"GET {path}/list", f"POST {path}/list"} <= routes
+
+
+@pytest.mark.parametrize("name", WITH_TABLES)
+async def test_no_list_gives_more_than_a_hundred_rows(name, monkeypatch):
+    wiring = await wiring_of(name, monkeypatch)
+    [service] = wiring.public.values()
+    for method in (service.methods_by_name["List"], service.methods_by_name["Search"]):
+        request = GetMessageClass(method.input_type)
+        protovalidate.validate(request(limit=100))
+        with pytest.raises(protovalidate.ValidationError):
+            protovalidate.validate(request(limit=101))
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_service_has_what_its_neighbours_have(name):
-    folder = ROOT / "services" / name
-    assert {"__main__.py", "settings.py", "README.md"} <= {path.name for path in folder.iterdir()}
-    if name != "gateway":
-        assert (folder / "service.py").exists()
-    assert (folder / "tables.py").exists() == (ROOT / "db" / name).is_dir()
+async def test_a_service_has_what_its_neighbours_have(name, monkeypatch):
+    """Design, section 3: the same file names in each folder, wherever there is something to put in."""
+    wiring = await wiring_of(name, monkeypatch)
+    files = {path.name for path in (ROOT / "services" / name).iterdir()}
+    assert {"__init__.py", "__main__.py", "settings.py", "README.md"} <= files
+    assert ("service.py" in files) == bool(wiring.public)
+    assert ("branches.py" in files) == bool(wiring.branches)
+    assert ("tables.py" in files) == (name in WITH_TABLES)
+
+
+# Design, section 2: the original's, HTTP and gRPC.
+ORIGINAL_PORTS = {
+    "user": (30080, 30082),
+    "product": (30180, 30182),
+    "order": (30280, 30282),
+    "stock": (30380, 30382),
+    "coupon": (30480, 30482),
+    "pay": (30580, 30582),
+    "flash_sale": (30680, 30682),
+    "coordinator-mysql": (36789, 36790),
+    "coordinator-redis": (35789, 35790),
+}
+
+
+def test_ports_on_one_machine_are_the_originals():
+    assert {name: (PORTS[name]["http"], PORTS[name]["grpc"]) for name in ORIGINAL_PORTS} == ORIGINAL_PORTS
+    assert PORTS["gateway"] == {"http": 8080}
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_service_on_its_own_listens_where_the_stack_puts_it(name):
+    fields = import_module(f"services.{name}.settings").Settings.model_fields
+    for kind, port in PORTS[name].items():
+        assert fields[f"{kind}_port"].default == port
+    for other in names():
+        if f"{other}_grpc" in fields:
+            assert fields[f"{other}_grpc"].default == f"127.0.0.1:{PORTS[other]['grpc']}"
 
 
 def test_every_service_is_started_and_installed():

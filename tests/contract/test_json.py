@@ -57,18 +57,31 @@ ANSWERS = [
      b'{"code":0,"msg":"ok","data":{}}'),
     (user_pb2, "UserService", "GET", "/api/v1/user/list", b"", user_pb2.ListResponse(),
      b'{"code":0,"msg":"ok","data":{"list":[],"total":0}}'),
+    (user_pb2, "UserService", "POST", "/api/v1/user/list",
+     b'{"page":0,"limit":20,"sort":"-id,name","columns":[{"name":"age","exp":">=","value":18,"logic":"||"}]}',
+     user_pb2.SearchResponse(total=7), b'{"code":0,"msg":"ok","data":{"list":[],"total":7}}'),
+    (product_pb2, "ProductService", "POST", "/api/v1/product", b'{"name":"mug","price":1299}',
+     product_pb2.CreateResponse(id=3), b'{"code":0,"msg":"ok","data":{"id":3}}'),
     (product_pb2, "ProductService", "GET", "/api/v1/product/list", b"",
      product_pb2.ListResponse(list=[product_pb2.Product(id=1, name="mug", price=1299, **TIMES)], total=3),
      b'{"code":0,"msg":"ok","data":{"list":[{"id":1,"name":"mug","price":1299,"photo":"","description":"",'
      b'"createdAt":"2026-01-02T03:04:05.067Z","updatedAt":"2026-01-02T03:04:06.000Z"}],"total":3}}'),
     (stock_pb2, "StockService", "POST", "/api/v1/stock", b'{"productID":1,"stock":100}', stock_pb2.SetResponse(id=4),
      b'{"code":0,"msg":"ok","data":{"id":4}}'),
+    (stock_pb2, "StockService", "GET", "/api/v1/stock/list", b"",
+     stock_pb2.ListResponse(list=[stock_pb2.Stock(id=4, product_id=1, **TIMES)], total=1),
+     b'{"code":0,"msg":"ok","data":{"list":[{"id":4,"productID":1,"stock":0,'
+     b'"createdAt":"2026-01-02T03:04:05.067Z","updatedAt":"2026-01-02T03:04:06.000Z"}],"total":1}}'),
     (stock_pb2, "StockService", "GET", "/api/v1/stock/4", b"",
      stock_pb2.GetResponse(stock=stock_pb2.Stock(id=4, product_id=1, stock=99, **TIMES)),
      b'{"code":0,"msg":"ok","data":{"id":4,"productID":1,"stock":99,'
      b'"createdAt":"2026-01-02T03:04:05.067Z","updatedAt":"2026-01-02T03:04:06.000Z"}}'),
     (stock_pb2, "StockService", "POST", "/api/v1/stock/setFlashSale", b'{"productID":1,"stock":50,"limitPerUser":1}',
      stock_pb2.SetFlashSaleResponse(sale_id=9), b'{"code":0,"msg":"ok","data":{"saleID":9}}'),
+    (coupon_pb2, "CouponService", "POST", "/api/v1/coupon", b'{"userID":1,"amount":50}',
+     coupon_pb2.CreateResponse(id=2), b'{"code":0,"msg":"ok","data":{"id":2}}'),
+    (coupon_pb2, "CouponService", "GET", "/api/v1/coupon/list", b"",
+     coupon_pb2.ListResponse(), b'{"code":0,"msg":"ok","data":{"list":[],"total":0}}'),
     (coupon_pb2, "CouponService", "GET", "/api/v1/coupon/2", b"",
      coupon_pb2.GetResponse(coupon=coupon_pb2.Coupon(id=2, user_id=1, amount=50, status=1, **TIMES)),
      b'{"code":0,"msg":"ok","data":{"id":2,"userID":1,"amount":50,"status":1,"expiresAt":"","orderID":"",'
@@ -83,6 +96,12 @@ ANSWERS = [
      b'{"code":0,"msg":"ok","data":{"orderID":"01JD9ZK3V6J8Q4S5T6W7X8Y9Z0"}}'),
     (order_pb2, "OrderService", "POST", "/api/v1/order/sendSubmitNotify",
      b'{"userID":1,"productID":1,"amount":88,"productCount":1}', order_pb2.SendSubmitNotifyResponse(order_id=ORDER_ID),
+     b'{"code":0,"msg":"ok","data":{"orderID":"01JD9ZK3V6J8Q4S5T6W7X8Y9Z0"}}'),
+    (order_pb2, "OrderService", "GET", "/api/v1/order/list", b"",
+     order_pb2.ListResponse(), b'{"code":0,"msg":"ok","data":{"list":[],"total":0}}'),
+    (order_pb2, "OrderService", "POST", "/api/v1/order",
+     b'{"userID":1,"productID":1,"amount":87,"productCount":1,"couponID":0}',
+     order_pb2.CreateResponse(order_id=ORDER_ID),
      b'{"code":0,"msg":"ok","data":{"orderID":"01JD9ZK3V6J8Q4S5T6W7X8Y9Z0"}}'),
     (order_pb2, "OrderService", "GET", f"/api/v1/order/{ORDER_ID}", b"",
      order_pb2.GetResponse(order=order_pb2.Order(
@@ -113,6 +132,7 @@ ERRORS = [
     (errors.CouponNotUsable("the coupon is used"), 409, b'{"code":40903,"msg":"the coupon is used","data":{}}'),
     (errors.LimitReached("one per user"), 409, b'{"code":40904,"msg":"one per user","data":{}}'),
     (errors.AlreadyExists("email: taken"), 409, b'{"code":40905,"msg":"email: taken","data":{}}'),
+    (errors.OrderInFlight("not finished"), 409, b'{"code":40906,"msg":"not finished","data":{}}'),
     (errors.Conflict("paid"), 409, b'{"code":40900,"msg":"paid","data":{}}'),
     (errors.NotFound("no user"), 404, b'{"code":40400,"msg":"no user","data":{}}'),
     (errors.InvalidQuery("no column"), 400, b'{"code":40002,"msg":"no column","data":{}}'),
@@ -151,6 +171,22 @@ async def test_refusals(body, status, expected):
     answer = await request(app_of(order_pb2, "OrderService", canned), "POST", "/api/v1/order/submit", body)
     assert (answer.status, answer.body) == (status, expected)
     assert canned.request is None
+
+
+ELSEWHERE = [
+    ("GET", "/api/v1/orders", 404, b'{"code":40400,"msg":"no such route: /api/v1/orders","data":{}}'),
+    ("DELETE", "/api/v1/order/submit", 405, b'{"code":40500,"msg":"/api/v1/order/submit takes POST","data":{}}'),
+    ("GET", "/api/v1/order/list?limit=101", 400,
+     b'{"code":40001,"msg":"limit: must be less than or equal to 100","data":{}}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "status", "expected"), ELSEWHERE, ids=[path for _, path, *_ in ELSEWHERE])
+async def test_other_refusals(method, path, status, expected):
+    path, _, query = path.partition("?")
+    app = app_of(order_pb2, "OrderService", Canned(order_pb2.ListResponse()))
+    answer = await request(app, method, path, query=query)
+    assert (answer.status, answer.body) == (status, expected)
 
 
 async def test_the_originals_request_bodies_are_understood():
