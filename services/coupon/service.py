@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ from services.common.crud import Crud
 from services.common.database import Database
 from services.common.errors import Invalid
 from services.common.pb.eshop.coupon.v1 import coupon_pb2
+from services.common.timestamps import from_rfc3339
 from services.coupon.tables import UNUSED, USED, coupon
 
 _LOOK = sa.select(*(coupon.c[field.name] for field in coupon_pb2.Coupon.DESCRIPTOR.fields)).where(
@@ -66,10 +67,7 @@ class CouponService:
 
 def _moment(text: str) -> datetime | None:
     """The column's value of an RFC 3339 time; empty: never."""
-    if not text:
-        return None
     try:
-        moment = datetime.fromisoformat(text)
+        return from_rfc3339(text) if text else None
     except ValueError:
         raise Invalid("expiresAt: must be an RFC 3339 time, such as 2030-01-31T00:00:00Z") from None
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

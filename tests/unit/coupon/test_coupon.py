@@ -62,7 +62,7 @@ def test_times(text, moment):
     assert _moment(text) == moment
 
 
-@pytest.mark.parametrize("text", ["tomorrow", "2030-13-01T00:00:00Z", "1893456000"])
+@pytest.mark.parametrize("text", ["tomorrow", "2030-13-01T00:00:00Z", "1893456000", "9999-12-31T23:59:59-05:00"])
 def test_times_that_are_none(text):
     with pytest.raises(Invalid, match="expiresAt"):
         _moment(text)
