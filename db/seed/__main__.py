@@ -1,4 +1,4 @@
-"""Fills an empty shop with the goods and people of shop.json, through the gateway: `python -m db.seed`. Safe to repeat.
+"""Fills the shop with the goods and people of shop.json, through the gateway: `python -m db.seed`. Safe to repeat.
 
 ESHOP_GATEWAY (host:port, default 127.0.0.1:8080) says where the gateway is. What is there already stays as it is.
 """
@@ -46,8 +46,12 @@ def _create(kind: str, rows: list[Row], key: tuple[str, ...]) -> int:
 
 
 def _present(kind: str) -> list[Row]:
-    """The shop's oldest hundred rows: the seed is the first that a shop gets."""
-    found: list[Row] = _call(f"{kind}/list?page=0&limit=100&sort=id")["list"]
+    """All rows of the shop, page by page."""
+    found: list[Row] = []
+    page = 0
+    while rows := _call(f"{kind}/list?page={page}&limit=100&sort=id")["list"]:
+        found += rows
+        page += 1
     return found
 
 
