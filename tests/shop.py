@@ -9,6 +9,7 @@ import asyncio
 import random
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +56,7 @@ class Answer:
     code: int = 0
     message: str = ""
     data: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)  # by name in any case
 
 
 def new_number() -> int:
@@ -110,9 +111,7 @@ class Shop:
                 method, f"{self.stack.url(service)}/api/v1{path}", headers=headers, **content
             ) as response:
                 envelope = await response.json()
-                return Answer(
-                    response.status, envelope["code"], envelope["msg"], envelope["data"], dict(response.headers)
-                )
+                return Answer(response.status, envelope["code"], envelope["msg"], envelope["data"], response.headers)
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             return Answer(0, message=repr(error))
 

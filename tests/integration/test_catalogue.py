@@ -1,4 +1,4 @@
-"""Users, products, coupons and stocks: created and listed through the gateway, changed at their own services."""
+"""Users, products, coupons, stocks and payments: created and listed, through the gateway or at their own services."""
 
 from __future__ import annotations
 
@@ -106,8 +106,9 @@ async def test_a_used_coupon_is_left_alone(shop):
     assert (await shop.coupon_row(coupon))["status"] == 2
 
 
-async def test_a_coupons_expiry_is_a_time(shop):
-    answer = await shop.post("/coupon", {"userID": 5, "amount": 1, "expiresAt": "tomorrow"})
+@pytest.mark.parametrize("text", ["tomorrow", "9999-12-31T23:59:59-05:00"])
+async def test_a_coupons_expiry_is_a_time(shop, text):
+    answer = await shop.post("/coupon", {"userID": 5, "amount": 1, "expiresAt": text})
     assert (answer.status, answer.code) == (400, 40001)
     assert "expiresAt" in answer.message
 
@@ -140,6 +141,53 @@ TABLES = {
     "stock": "eshop_stock.stock",
     "order": "eshop_order.order_record",
 }
+
+
+@pytest.mark.parametrize("name", [*LISTS, "pay"])
+async def test_lists_are_filtered_at_their_own_service(shop, name):
+    await new_user(shop)
+    await shop.post("/product", {"name": "found", "price": 1})
+    await shop.coupon(5)
+    await shop.submit(purchase(new_number(), await shop.product(1)))
+    path, newest = f"/{name}/list", {"limit": 1, "sort": "-id"}
+    [row] = (await shop.post(path, newest, service=name)).data["list"]
+
+    async def found(*columns):
+        answer = await shop.post(path, {"limit": 2, "columns": columns}, service=name)
+        assert answer.status == 200, answer
+        return answer.data
+
+    this = {"name": "id", "value": row["id"]}
+    assert await found(this) == {"list": [row], "total": 1}
+    assert await found({"name": "id", "exp": ">", "value": row["id"]}) == {"list": [], "total": 0}
+    either = await found({**this, "logic": "||"}, {"name": "id", "exp": "in", "value": [row["id"] - 1, row["id"] - 2]})
+    assert either["list"][0] == row
+    for wrong in ({"columns": [{"name": "nothing", "value": 1}]}, {"columns": [{**this, "exp": "is"}]}):
+        answer = await shop.post(path, wrong, service=name)
+        assert (answer.status, answer.code) == (400, 40002)
+    answer = await shop.post(path, {"limit": 101}, service=name)
+    assert (answer.status, answer.code) == (400, 40001)
+
+
+async def test_a_payment_is_settled_once(shop):
+    """Pending, then paid or cancelled for good; a payment that is still due is not hidden."""
+    body = {"userID": 7, "orderID": f"by-hand-{new_number()}", "amount": 100}
+    payment = (await shop.post("/pay", body, service="pay")).data["id"]
+    again = await shop.post("/pay", body, service="pay")
+    assert (again.status, again.code) == (409, 40905)
+    path = f"/pay/{payment}"
+
+    async def settle(status):
+        return (await shop.call("PUT", path, {"status": status}, service="pay")).status
+
+    assert (await shop.call("DELETE", path, service="pay")).status == 409
+    assert [await settle(status) for status in (1, 2, 2)] == [200] * 3
+    assert [await settle(status) for status in (1, 4)] == [409] * 2
+    assert await settle(3) == 400
+    shown = (await shop.get(path, service="pay")).data
+    assert {name: shown[name] for name in (*body, "status")} == {**body, "status": 2}
+    assert (await shop.call("DELETE", path, service="pay")).status == 200
+    assert (await shop.get(path, service="pay")).status == 404
 
 
 @pytest.mark.parametrize("name", LISTS)
