@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from db.accounts import ACCOUNTS
 from dev.layout import HOST, Layout
@@ -19,6 +20,10 @@ class MysqlAccount:
     user: str
     password: str
     database: str = ""
+
+    def settings(self) -> dict[str, Any]:
+        """As MysqlSettings takes it."""
+        return {f"mysql_{name}": value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,9 @@ def from_environment() -> Stores:
 
 def of_stack(stack: Stack) -> Stores:
     """Of a local stack."""
-    mysql, redis = stack.mysql("reader"), stack.redis()
+    redis = stack.redis()
     return Stores(
-        mysql_host=mysql.host,
-        mysql_port=mysql.port,
-        mysql_user=mysql.user,
-        mysql_password=SecretStr(mysql.password),
+        **stack.mysql("reader").settings(),
         redis_host=redis.host,
         redis_port=redis.port,
         redis_password=SecretStr(redis.password),

@@ -84,10 +84,7 @@ def test_an_underscore_in_a_name_stands_for_itself(connect):
 
 
 def test_a_changed_password_is_set_and_the_old_one_is_refused(stack, connect):
-    account = stack.mysql("admin")
-    settings = AdminSettings(
-        mysql_host=account.host, mysql_port=account.port, mysql_user=account.user, mysql_password=account.password
-    )
+    settings = AdminSettings(**stack.mysql("admin").settings())
     guest = Account(f"guest_{secrets.token_hex(4)}", ("eshop_user",))
     with engine(settings).connect() as connection:
         try:

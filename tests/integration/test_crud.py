@@ -40,10 +40,7 @@ async def database(stack):
     engine = create_async_engine(url)
     async with engine.begin() as connection:
         await connection.execute(sa.text(f"CREATE DATABASE {schema} CHARACTER SET utf8mb4"))
-    given = MysqlSettings(
-        mysql_host=account.host, mysql_port=account.port, mysql_user=account.user, mysql_password=account.password
-    )
-    database = Database(given, schema)
+    database = Database(MysqlSettings(**account.settings()), schema)
     await database.run(lambda connection: connection.run_sync(metadata.create_all))
     yield database
     await database.close()

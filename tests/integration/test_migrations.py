@@ -19,10 +19,7 @@ OWNED = [schema for schema in SCHEMAS if schema != "dtm"]
 
 @pytest.fixture(scope="module")
 def settings(stack):
-    account = stack.mysql("admin")
-    return AdminSettings(
-        mysql_host=account.host, mysql_port=account.port, mysql_user=account.user, mysql_password=account.password
-    )
+    return AdminSettings(**stack.mysql("admin").settings())
 
 
 @pytest.fixture
