@@ -1,7 +1,7 @@
 // Everything at once at a steady rate: submits, buffered orders, flash-sale purchases, lists and new rows, for DURATION.
 // RATE is in rounds a second; a round is one submit, two buffered orders, four purchases, one page and a fifth of a row.
 //   k6 run -e RATE=100 -e DURATION=10m k6/mixed.js
-import { buy, create, number, openSale, sendSubmitNotify, submit, supply, thresholds } from './shop.js';
+import { buy, create, number, openSale, sells, sendSubmitNotify, submit, supply, thresholds } from './shop.js';
 import { page } from './list.js';
 
 const rate = number('RATE', 50);
@@ -24,7 +24,7 @@ export const options = {
     lists: arrivals('lists', rate),
     rows: arrivals('rows', rate / 5),
   },
-  thresholds: { ...thresholds(1000), dropped_iterations: ['count==0'] },
+  thresholds: { ...thresholds(1000), ...sells, dropped_iterations: ['count==0'] },
   summaryTrendStats: ['avg', 'min', 'med', 'p(95)', 'p(99)', 'max'],
 };
 

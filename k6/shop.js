@@ -29,12 +29,12 @@ export const refused = new Counter('refused');
 
 const headers = { 'Content-Type': 'application/json' };
 
-// Options of a script with one constant load.
-export function load(vus, duration, p95) {
+// Options of a script with one constant load. `more` are further thresholds.
+export function load(vus, duration, p95, more = {}) {
   return {
     vus: number('VUS', vus),
     duration: __ENV.DURATION || duration,
-    thresholds: thresholds(p95),
+    thresholds: { ...thresholds(p95), ...more },
     summaryTrendStats: ['avg', 'min', 'med', 'p(95)', 'p(99)', 'max'],
   };
 }
@@ -46,6 +46,9 @@ export function thresholds(p95) {
     http_req_duration: [`p(95)<${number('P95', p95)}`],
   };
 }
+
+// A load that brings its units sells some of them: a shop that refuses everybody is no fast shop.
+export const sells = number('STOCK', 1) > 0 ? { accepted: ['count>0'] } : {};
 
 export function user() {
   return users > 1 ? firstUser + Math.floor(Math.random() * users) : firstUser;
