@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -38,11 +39,12 @@ def images_of(rendered):
     }
 
 
-class TestSkaffold:
-    @pytest.fixture(scope="class")
-    def config(self):
-        return yaml.safe_load((ROOT / "skaffold.yaml").read_text())
+@pytest.fixture(scope="module")
+def config():
+    return yaml.safe_load((ROOT / "skaffold.yaml").read_text())
 
+
+class TestSkaffold:
     def test_it_builds_every_image_of_the_shop_from_files_that_exist(self, config):
         artifacts = {artifact["image"]: artifact for artifact in config["build"]["artifacts"]}
         assert artifacts.keys() == IMAGES
@@ -65,6 +67,7 @@ class TestSkaffold:
     def test_the_chart_takes_its_values_and_runs_what_it_builds(self, config, render):
         (release,) = config["deploy"]["helm"]["releases"]
         assert (ROOT / release["chartPath"] / "Chart.yaml").is_file()
+        assert release["skipBuildDependencies"] is True  # else it writes a Chart.lock into the repository
         values = dict(release["setValues"])
         for path, template in release["setValueTemplates"].items():
             kind, image = re.fullmatch(r"\{\{\.IMAGE_(REPO|TAG)_(\w+)\}\}", template).groups()
@@ -88,27 +91,36 @@ class TestSkaffold:
 class Tilt:
     """Runs the Tiltfile, whose Starlark is Python too, and notes what it asks for."""
 
-    def __init__(self):
-        self.images, self.helm, self.resources, self.buttons, self.commands = {}, {}, {}, {}, []
+    def __init__(self, kept=""):
+        self.images, self.helm, self.resources, self.buttons, self.objects, self.commands = {}, {}, {}, {}, [], []
         names = {
             "docker_build": lambda image, context, **options: self.images.update({image: options}),
             "helm": lambda path, **options: self.helm.update(options, path=path),
             "k8s_resource": lambda name, **options: self.resources.update({name: options}),
             "local_resource": lambda name, **options: self.buttons.update({name: options}),
-            "local": lambda command, **_: self.commands.append(command),
-            "k8s_yaml": lambda _: None,
+            "local": self.local,
+            "k8s_yaml": self.objects.append,
+            "encode_yaml": lambda value: value,
+            "decode_json": json.loads,
+            "update_settings": lambda **_: None,
             "sync": lambda source, target: (source, target),
             "fall_back_on": lambda paths: paths,
             "TRIGGER_MODE_MANUAL": "manual",
         }
+        self.kept = kept
         exec((ROOT / "Tiltfile").read_text(), names)
+
+    def local(self, command, **_):
+        self.commands.append(command)
+        return self.kept if command.startswith("kubectl") else "0123456789abcdef" * 100
+
+
+@pytest.fixture(scope="module")
+def tilt():
+    return Tilt()
 
 
 class TestTilt:
-    @pytest.fixture(scope="class")
-    def tilt(self):
-        return Tilt()
-
     def test_it_builds_every_image_of_the_shop_from_files_that_exist(self, tilt):
         assert tilt.images.keys() == IMAGES
         for name, options in tilt.images.items():
@@ -127,14 +139,32 @@ class TestTilt:
         files = [name.removeprefix("charts/eshop/") for name in tilt.helm["values"]]
         rendered = render(values, files=files, release=tilt.helm["name"])
         assert {image.split(":")[0] for image in images_of(rendered)} <= IMAGES | {"mysql", "redis", "apache/kafka"}
-        workloads = {name for kind in ("Deployment", "StatefulSet", "Job") for name in rendered.kind(kind)}
+        workloads = {name for kind in ("Deployment", "StatefulSet", "Job", "CronJob") for name in rendered.kind(kind)}
         assert tilt.resources.keys() == workloads
+        assert not rendered.kind("Secret")
+
+    def test_it_copies_the_service_and_what_it_shares(self, tilt):
+        for name, options in tilt.images.items():
+            if "live_update" in options:
+                folder = name.removeprefix("eshop/").replace("-", "_")
+                parts = [(f"services/{part}", f"/app/services/{part}") for part in ("common", folder)]
+                assert options["live_update"][1:] == parts
+                others = {f"services/{path.parent.name}" for path in (ROOT / "services").glob("*/__main__.py")}
+                assert set(options["ignore"]) == others - {f"services/{folder}"}
 
     def test_its_secret_has_the_keys_that_the_chart_makes(self, tilt, render):
         rendered = render()
         wanted = {key for secret in rendered.kind("Secret").values() for key in secret["data"]}
-        (command,) = tilt.commands
-        assert set(re.search(r"for key in (.*?);", command)[1].split()) == wanted
+        (secret,) = [o for o in tilt.objects if o and o["kind"] == "Secret"]
+        assert secret["stringData"].keys() == wanted
+        assert {len(password) for password in secret["stringData"].values()} == {32}
+        assert secret["metadata"]["name"] == dict(pair.split("=") for pair in tilt.helm["set"])["mysql.existingSecret"]
+
+    def test_it_keeps_the_passwords_of_its_cluster_and_changes_nothing_by_itself(self):
+        tilt = Tilt(kept='{"password": "a2VwdA=="}')
+        assert [o["data"] for o in tilt.objects if o] == [{"password": "a2VwdA=="}]
+        for command in tilt.commands:
+            assert re.match(r"kubectl get |openssl rand ", command)
 
     def test_buttons_start_what_exists(self, tilt):
         assert tilt.buttons.keys() == {"seed", "demo", "load", "tests"}
