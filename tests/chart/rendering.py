@@ -50,10 +50,10 @@ def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def template(
-    tmp: Path, values: Object | None = None, release="eshop", namespace="shop", files=(), options=()
+    tmp: Path, values: Object | None = None, release="eshop", namespace="shop", files=(), options=(), chart=CHART
 ) -> subprocess.CompletedProcess[str]:
     """`helm template` with these values."""
-    arguments: list[str | Path] = ["template", release, CHART, "--namespace", namespace, "--kube-version", KUBE_VERSION]
+    arguments: list[str | Path] = ["template", release, chart, "--namespace", namespace, "--kube-version", KUBE_VERSION]
     for name in files:
         arguments += ["--values", CHART / name]
     if values:
@@ -62,6 +62,29 @@ def template(
         arguments += ["--values", path]
     return helm(*arguments, *options)
 
+
+def merge(values: Object, changes: Object) -> Object:
+    """Values with changes laid over them, as helm does."""
+    merged = dict(values)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+# Everything that a value switches on, and the CRDs that it needs.
+EVERYTHING = {
+    "services": {"gateway": {"autoscaling": {"enabled": True}}},
+    "loadTest": {"enabled": True},
+    "monitoring": {"enabled": True, "exporters": {store: {"enabled": True} for store in ("mysql", "redis", "kafka")}},
+    "ingress": {"enabled": True, "host": "shop.example.com", "tls": {"secretName": "cert"}},
+    "gatewayAPI": {"enabled": True, "parentRefs": [{"name": "public"}]},
+}
+CRDS = [
+    "--api-versions=gateway.networking.k8s.io/v1/HTTPRoute",
+    "--api-versions=monitoring.coreos.com/v1/ServiceMonitor",
+    "--api-versions=monitoring.coreos.com/v1/PrometheusRule",
+]
 
 EXTERNAL = {
     "mysql": {"enabled": False, "external": {"host": "db.example.com", "port": 3307}, "existingSecret": "their-mysql"},

@@ -41,6 +41,35 @@ def test_both_engines_get_the_same_settings(render, engine):
         assert settings["ALERT_RETRY_LIMIT"] == "5"
 
 
+def test_the_official_image_gets_dtms_names_and_the_embedded_coordinator_the_shops_too(render):
+    values = {"observability": {"logFormat": "text", "tracing": {"endpoint": "otel:4317", "ratio": 0.5}}}
+    ours = {
+        "ESHOP_SECRETS_DIR": "/run/secrets/eshop",
+        "ESHOP_VERSION": "0.1.0",
+        "ESHOP_LOG_FORMAT": "text",
+        "ESHOP_OTLP_ENDPOINT": "otel:4317",
+        "ESHOP_TRACE_RATIO": "0.5",
+    }
+    for name in BOTH:
+        official = environment(coordinator(render(values), name))
+        embedded = environment(coordinator(render({**values, "dtm": {"engine": "embedded"}}), name))
+        assert not [variable for variable in official if variable.startswith("ESHOP_")]
+        assert official.pop("STORE_PASSWORD") is None  # from a Secret
+        assert embedded == {**official, **ours}
+
+
+def test_a_coordinator_has_time_to_finish(render):
+    """The official image ends at once; the embedded one finishes its passes and answers, as a service does."""
+    for name in BOTH:
+        pod = render().pods()[f"Deployment/eshop-{name}"]["spec"]
+        pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+        assert pod["terminationGracePeriodSeconds"] >= pause + 35
+        assert render().one("Deployment", f"eshop-{name}")["spec"]["strategy"]["rollingUpdate"] == {
+            "maxSurge": 1,
+            "maxUnavailable": 0,
+        }
+
+
 def test_the_startup_probe_waits_for_the_store(render):
     for name in BOTH:
         probe = coordinator(render(), name)["startupProbe"]

@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from tests.chart.rendering import EXTERNAL, ROOT, SERVICES
+from services.common.flow import BRANCHES
+from tests.chart.rendering import CRDS, EVERYTHING, EXTERNAL, ROOT, SERVICES
 
 GRPC = re.compile(r"^(user|product|order|stock|coupon|pay|flash_sale)_grpc$")
 
@@ -41,7 +42,7 @@ def allowed(rendered):
 
 
 def test_every_pod_has_a_policy_for_both_directions(render):
-    rendered = render({"loadTest": {"enabled": True}})
+    rendered = render(EVERYTHING, options=CRDS)
     specs = policies(rendered)
     components = {p["metadata"]["labels"]["app.kubernetes.io/component"] for p in rendered.pods().values()}
     assert components <= specs.keys()
@@ -65,6 +66,47 @@ def test_the_flows_get_through_and_nothing_else_does(render):
     expected |= {("test", name, port) for name in ("dtm-mysql", "dtm-redis") for port in (36789, 36790)}
     expected |= {("load-test", "gateway", 8080), ("test", "gateway", 8080)}
     assert flows == expected
+
+
+def test_monitoring_reaches_what_it_scrapes(render):
+    rendered = render(EVERYTHING, options=CRDS)
+    specs = policies(rendered)
+    everything = {"app.kubernetes.io/name": "eshop", "app.kubernetes.io/instance": "eshop"}
+    assert {"to": [{"podSelector": {"matchLabels": everything}}]} in specs["prometheus"]["egress"]
+    scraper = {"podSelector": {"matchLabels": {"app.kubernetes.io/instance": "eshop", "eshop/needs-metrics": "true"}}}
+    exporters = {"mysql-exporter": 9104, "redis-exporter": 9121, "kafka-exporter": 9308}
+    coordinators = {"dtm-mysql": 36789, "dtm-redis": 36789}
+    for component, port in {**dict.fromkeys(SERVICES, 8080), **coordinators, **exporters}.items():
+        assert {"from": [scraper], "ports": [{"port": port}]} in specs[component]["ingress"], component
+    (store,) = [rule for rule in specs["mysql-exporter"]["egress"] if "to" in rule]
+    assert store["to"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "mysql"
+    labels = rendered.pods()["Deployment/eshop-mysql-exporter"]["metadata"]["labels"]
+    assert labels["eshop/needs-mysql"] == "true"
+    assert rendered.pods()["Deployment/eshop-grafana"]["metadata"]["labels"]["eshop/needs-prometheus"] == "true"
+
+
+def test_coordinators_call_every_service_that_has_branches(render):
+    flows = allowed(render({"loadTest": {"enabled": True}}))
+    called = {target for source, target, _ in flows if source.startswith("dtm-")} - {"mysql", "redis"}
+    assert called == {branch.service.replace("_", "-") for branch in BRANCHES}
+
+
+def open_to(rule, rendered):
+    """Components that this rule lets in to."""
+    return {name for name, spec in policies(rendered).items() if rule in (spec["ingress"] or [])}
+
+
+def test_a_coordinator_elsewhere_finds_the_services_and_may_call_them(render):
+    addresses = render().one("ConfigMap", "eshop-addresses")["data"]
+    assert addresses["ESHOP_STOCK_GRPC"] == "eshop-stock:8282"
+    rendered = render({"dtm-mysql": EXTERNAL["dtm-mysql"]})
+    assert rendered.one("ConfigMap", "eshop-addresses")["data"]["ESHOP_STOCK_GRPC"] == "eshop-stock.shop:8282"
+    from_anywhere = {"ports": [{"port": 8282}]}
+    assert open_to(from_anywhere, rendered) == {"order", "stock", "coupon", "pay"}
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "dtm"}}}
+    narrowed = render({**EXTERNAL, "networkPolicy": {"coordinatorsFrom": [peer]}})
+    assert open_to({**from_anywhere, "from": [peer]}, narrowed) == {"order", "stock", "coupon", "pay", "flash-sale"}
+    assert open_to(from_anywhere, narrowed) == set()
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -114,6 +156,10 @@ def test_tracing_may_leave(render):
     specs = policies(render({"observability": {"tracing": {"endpoint": "otel.example.com:4317"}}}))
     assert {"ports": [{"port": 4317}]} in specs["user"]["egress"]
     assert {"ports": [{"port": 4317}]} not in specs["mysql"]["egress"]
+    assert {"ports": [{"port": 4317}]} not in specs["dtm-mysql"]["egress"]  # DTM has no traces
+    tracing = {"tracing": {"endpoint": "otel.example.com:4317"}}
+    specs = policies(render({"dtm": {"engine": "embedded"}, "observability": tracing}))
+    assert {"ports": [{"port": 4317}]} in specs["dtm-mysql"]["egress"]
 
 
 def test_policies_can_be_switched_off(render):

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.chart.rendering import EVERYTHING, merge
 
 ACCOUNTS = ("user", "product", "order", "stock", "coupon", "pay", "dtm", "purge", "reader")
 
@@ -25,6 +31,80 @@ def test_every_account_has_a_long_password_of_its_own(render):
     assert len(set(passwords)) == len(passwords)
     assert all(len(password) == 32 for password in passwords)
     assert render().one("Secret", "eshop-redis")["data"].keys() == {"password"}
+
+
+class ApiServer(BaseHTTPRequestHandler):
+    """As much of one as `lookup` asks for: a cluster that has these Secrets and nothing else."""
+
+    secrets: dict[str, dict[str, str]] = {}  # noqa: RUF012
+
+    def do_GET(self):
+        path = self.path.partition("?")[0]
+        verbs = {"name": "secrets", "kind": "Secret", "namespaced": True, "verbs": ["get"]}
+        answers = {
+            "/version": {"major": "1", "minor": "33", "gitVersion": "v1.33.0"},
+            "/api": {"kind": "APIVersions", "versions": ["v1"]},
+            "/apis": {"kind": "APIGroupList", "groups": []},
+            "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": [verbs]},
+        }
+        for name, data in self.secrets.items():
+            found = {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": name}, "data": data}
+            answers[f"/api/v1/namespaces/shop/secrets/{name}"] = found
+        missing = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
+        body = json.dumps(answers.get(path, missing)).encode()
+        self.send_response(200 if path in answers else 404)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def cluster():
+    """cluster({"eshop-redis": {"password": …}}) -> options that let helm see it."""
+    servers = []
+
+    def run(secrets):
+        handler = type("Handler", (ApiServer,), {"secrets": secrets})
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return ["--dry-run=server", "--kube-apiserver", f"http://127.0.0.1:{servers[-1].server_port}"]
+
+    yield run
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+MONITORING = {"monitoring": EVERYTHING["monitoring"]}
+
+
+def secrets_of(rendered):
+    return {name: secret["data"] for name, secret in rendered.kind("Secret").items()}
+
+
+def test_passwords_are_kept_over_an_upgrade(render, cluster):
+    first = secrets_of(render(MONITORING))
+    assert first.keys() == {"eshop-mysql", "eshop-redis", "eshop-grafana"}
+    assert secrets_of(render(MONITORING, options=cluster(first))) == first
+    assert secrets_of(render(MONITORING, options=cluster({})))["eshop-redis"] != first["eshop-redis"]
+
+
+def test_a_new_account_gets_a_password_and_the_others_keep_theirs(render, cluster):
+    first = secrets_of(render())
+    values = {"services": {"review": {"needs": ["mysql"]}}}
+    data = secrets_of(render(values, options=cluster(first)))["eshop-mysql"]
+    assert len(base64.b64decode(data.pop("review-password"))) == 32
+    assert data == first["eshop-mysql"]
+
+
+def test_grafana_takes_a_secret_of_ones_own(render):
+    rendered = render(merge(MONITORING, {"monitoring": {"grafana": {"existingSecret": "mine"}}}))
+    assert "eshop-grafana" not in rendered.kind("Secret")
+    assert rendered.pods()["Deployment/eshop-grafana"]["spec"]["volumes"][-1]["secret"]["secretName"] == "mine"
 
 
 def test_a_secret_of_ones_own_takes_the_place_of_the_generated_one(render):
@@ -62,7 +142,7 @@ def test_migrations_get_every_account_by_the_names_that_they_read(render):
 
 
 def test_no_password_in_config_maps_commands_or_plain_variables(render):
-    rendered = render()
+    rendered = render(MONITORING)
     passwords = {
         base64.b64decode(value).decode()
         for secret in rendered.kind("Secret").values()
@@ -72,7 +152,8 @@ def test_no_password_in_config_maps_commands_or_plain_variables(render):
     assert not [password for password in passwords if password in text]
     for name, pod in rendered.pods().items():
         for container in pod["spec"]["containers"] + pod["spec"].get("initContainers", []):
-            literal = [v["name"] for v in container.get("env", []) if "PASSWORD" in v["name"] and "value" in v]
+            variables = [v for v in container.get("env", []) if not v["name"].endswith("__FILE")]
+            literal = [v["name"] for v in variables if "PASSWORD" in v["name"] and "value" in v]
             assert not literal, name
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-ALL = {"loadTest": {"enabled": True}}
+from tests.chart.rendering import CRDS, EVERYTHING
 
 
 @pytest.fixture
 def pods(render):
-    return render(ALL).pods()
+    return render(EVERYTHING, options=CRDS).pods()
 
 
 def containers(pod):
@@ -55,13 +55,27 @@ def test_every_mount_has_its_volume(pods):
     for name, pod in pods.items():
         volumes = {volume["name"] for volume in pod["spec"].get("volumes", [])}
         volumes |= {"data"} if name.startswith("StatefulSet/") else set()
-        mounts = {mount["name"] for container in containers(pod) for mount in container["volumeMounts"]}
+        mounts = {mount["name"] for container in containers(pod) for mount in container.get("volumeMounts", [])}
         assert mounts == volumes, name
+
+
+def test_probes_on_everything_that_runs_on(pods):
+    running = {name: pod for name, pod in pods.items() if name.split("/")[0] in ("Deployment", "StatefulSet")}
+    assert len(running) == 8 + 2 + 3 + 5  # services, coordinators, stores; Prometheus, Grafana and exporters
+    for name, pod in running.items():
+        for container in containers(pod):
+            assert {"readinessProbe", "livenessProbe"} <= container.keys(), name
+            probe = container["livenessProbe"]
+            patience = probe["periodSeconds"] * probe.get("failureThreshold", 3) + probe.get("initialDelaySeconds", 0)
+            assert "startupProbe" in container or patience >= 60, name
 
 
 def test_openshift_chooses_the_user(render):
     nothing = {"podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}}
-    rendered = render(dict.fromkeys(("defaults", "dtm", "mysql", "redis", "kafka"), nothing))
+    values = dict.fromkeys(("defaults", "dtm", "mysql", "redis", "kafka"), nothing)
+    exporters = {store: {"enabled": True, **nothing} for store in ("mysql", "redis", "kafka")}
+    values["monitoring"] = {"enabled": True, "prometheus": nothing, "grafana": nothing, "exporters": exporters}
+    rendered = render(values)
     for name, pod in rendered.pods().items():
         security = pod["spec"]["securityContext"]
         assert [security.get(key) for key in ("runAsUser", "runAsGroup", "fsGroup")] == [None] * 3, name

@@ -13,7 +13,7 @@ import uuid
 
 import pytest
 
-from tests.chart.rendering import EXTERNAL
+from tests.chart.rendering import EVERYTHING, EXTERNAL
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("KUBECONFIG") or shutil.which("kubectl") is None, reason="KUBECONFIG names no cluster"
@@ -38,10 +38,9 @@ def namespace():
 CASES = {
     "default": {},
     "everything": {
-        "loadTest": {"enabled": True},
-        "ingress": {"enabled": True, "host": "shop.example.com", "tls": {"secretName": "cert"}},
+        # But what needs CRDs.
+        **{key: value for key, value in EVERYTHING.items() if key != "gatewayAPI"},
         "gatewayService": {"type": "NodePort"},
-        "services": {"gateway": {"autoscaling": {"enabled": True}}},
         "dtm": {"engine": "embedded"},
         "networkPolicy": {"gatewayFrom": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]},
     },

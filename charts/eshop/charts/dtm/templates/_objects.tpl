@@ -89,7 +89,12 @@ spec:
 - {name: STORE_MAX_IDLE_CONNS, value: {{ .settings.maxConnections | quote }}}
 {{- end }}
 {{- if eq .settings.engine "embedded" }}
-- {name: ESHOP_SECRETS_DIR, value: /run/secrets/eshop}
+{{ include "eshop.environment" (dict "root" .root) }}
+{{- with .root.Values.observability }}
+- {name: ESHOP_LOG_FORMAT, value: {{ .logFormat }}}
+- {name: ESHOP_OTLP_ENDPOINT, value: {{ .tracing.endpoint | quote }}}
+- {name: ESHOP_TRACE_RATIO, value: {{ .tracing.ratio | quote }}}
+{{- end }}
 {{- else if or $mysql (include "eshop.redisSecret" .root) }}
 - name: STORE_PASSWORD
   valueFrom:
