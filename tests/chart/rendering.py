@@ -63,6 +63,15 @@ def template(
     return helm(*arguments, *options)
 
 
+def next_version(folder: Path) -> Path:
+    """A copy of the chart as its next release."""
+    chart = folder / "next"
+    shutil.copytree(CHART, chart)
+    for path in (chart / "Chart.yaml", *chart.glob("charts/*/Chart.yaml")):
+        path.write_text(path.read_text().replace("ersion: 0.1.0", "ersion: 0.2.0"))
+    return chart
+
+
 def merge(values: Object, changes: Object) -> Object:
     """Values with changes laid over them, as helm does."""
     merged = dict(values)

@@ -8,7 +8,7 @@ import shutil
 import pytest
 import yaml
 
-from tests.chart.rendering import CHART, CRDS, EVERYTHING, EXTERNAL, Rendered, helm, merge, template
+from tests.chart.rendering import CHART, CRDS, EVERYTHING, EXTERNAL, Rendered, helm, merge, next_version, template
 
 TEMPLATES = {
     str(path.relative_to(CHART))
@@ -89,19 +89,9 @@ def test_the_smallest_release_is_what_is_always_there(tmp_path):
 # From version to version
 
 
-@pytest.fixture
-def next_version(tmp_path):
-    """The chart as its next release."""
-    folder = tmp_path / "next"
-    shutil.copytree(CHART, folder)
-    for path in (folder / "Chart.yaml", *folder.glob("charts/*/Chart.yaml")):
-        path.write_text(path.read_text().replace("ersion: 0.1.0", "ersion: 0.2.0"))
-    return folder
-
-
-def test_an_upgrade_changes_nothing_that_kubernetes_does_not_let_change(render, tmp_path, next_version):
+def test_an_upgrade_changes_nothing_that_kubernetes_does_not_let_change(render, tmp_path):
     old = render(EVERYTHING, options=CRDS)
-    done = template(tmp_path, EVERYTHING, options=CRDS, chart=next_version)
+    done = template(tmp_path, EVERYTHING, options=CRDS, chart=next_version(tmp_path))
     new = Rendered(o for o in yaml.safe_load_all(done.stdout) if o)
     assert "eshop/order:0.2.0" in done.stdout
     for kind in ("Deployment", "StatefulSet"):

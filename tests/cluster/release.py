@@ -71,8 +71,8 @@ class Release:
         self.helm("install", self.name, CHART, "--wait", "--timeout", wait, *self.values(sets))
         self.seconds = time.monotonic() - started
 
-    def upgrade(self, *sets: str, wait: str = "10m") -> None:
-        self.helm("upgrade", self.name, CHART, "--wait", "--wait-for-jobs", "--timeout", wait, *self.values(sets))
+    def upgrade(self, *sets: str, wait: str = "10m", chart: Path = CHART) -> None:
+        self.helm("upgrade", self.name, chart, "--wait", "--wait-for-jobs", "--timeout", wait, *self.values(sets))
 
     def helm(self, *arguments: object, **options: Any) -> str:
         return run("helm", "-n", self.namespace, *arguments, timeout=900, **options)

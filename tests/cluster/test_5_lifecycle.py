@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.chart.rendering import next_version
 from tests.cluster.conftest import remove_namespace
 from tests.cluster.release import ROOT, STORES, Release, eventually, make_namespace, run
 
@@ -36,16 +37,20 @@ def next_migrations():
 
 @pytest.mark.usefixtures("shop")
 class TestUpgrade:
-    def test_an_upgrade_with_a_migration_keeps_data_and_passwords(self, shop, next_migrations):
+    def test_an_upgrade_to_a_next_version_with_a_migration_keeps_data_and_passwords(
+        self, shop, next_migrations, tmp_path
+    ):
         passwords, orders = shop.secrets(), shop.mysql(COUNT)
         assert shop.mysql(COLUMN) == ["0"]
-        shop.upgrade(f"migrations.image.tag={next_migrations}")
+        shop.upgrade(f"migrations.image.tag={next_migrations}", chart=next_version(tmp_path))
+        labels = shop.get("deployment", f"{shop.name}-order")["metadata"]["labels"]
+        assert labels["app.kubernetes.io/version"] == "0.2.0"
         assert shop.mysql(COLUMN) == ["1"]
         assert shop.secrets() == passwords
         assert shop.mysql(COUNT) == orders
         assert "all orders are as they should be" in shop.test()
 
-    def test_a_rollback_works_on_the_newer_schema(self, shop, next_migrations):
+    def test_a_rollback_to_the_older_version_works_on_the_newer_schema(self, shop, next_migrations):
         passwords = shop.secrets()
         shop.helm("rollback", shop.name, "1", "--wait", "--wait-for-jobs", "--timeout", "10m")
         assert shop.mysql(COLUMN) == ["1"]
