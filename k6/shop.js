@@ -65,10 +65,14 @@ export function order(path, body, kind) {
   }
   if (answer.status === 409) {
     (answer.body.includes('"code":40901') ? soldOut : refused).add(1);
-  } else if (__ENV.VERBOSE === '1') {
-    console.warn(`${path}: ${answer.status} ${answer.error} ${answer.body}`);
+  } else {
+    complain(path, answer);
   }
   return null;
+}
+
+function complain(path, answer) {
+  if (__ENV.VERBOSE === '1') console.warn(`${path}: ${answer.status} ${answer.error} ${answer.body}`);
 }
 
 export const submit = (couponID = 0) =>
@@ -93,7 +97,7 @@ export function create(path, body) {
 
 export function get(path, name) {
   const answer = http.get(`${gateway}/${path}`, { tags: { name } });
-  check(answer, { found: (it) => it.status === 200 });
+  if (!check(answer, { found: (it) => it.status === 200 })) complain(path, answer);
   return answer;
 }
 
