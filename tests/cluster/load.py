@@ -49,6 +49,11 @@ class Outcome:
         assert found, f"no {metric} in the summary:\n{self.text[-2000:]}"
         return float(found[1] or found[2] or 0)
 
+    @property
+    def complaints(self) -> str:
+        """What went wrong, line by line, then the end of the summary."""
+        return "\n".join([*re.findall(r".*level=(?:warning|error).*", self.text)[:40], self.text[-2500:]])
+
     def answers(self) -> list[str]:
         """Lines of `dev.invariants --answers`: what was promised to whom."""
         return re.findall(r"\b((?:placed|accepted) [0-9A-Z]{26})\b", self.text)
