@@ -174,6 +174,20 @@ class TestTilt:
                 assert (ROOT / path).exists(), path
 
 
+class TestKind:
+    def test_it_installs_what_it_builds(self, render):
+        makefile = (ROOT / "Makefile").read_text()
+        recipe = makefile[makefile.index("\nkind-up:") : makefile.index("\nlock:")]
+        (tag,) = re.findall(r"images/build\.sh (\w+)", recipe)
+        values = nested(dict(pair.split("=") for pair in re.search(r"--set (\S+)", recipe)[1].split(",")))
+        values["loadTest"]["enabled"] = True
+        for engine in ("official", "embedded"):
+            values["dtm"]["engine"] = engine
+            ours = {image for image in images_of(render(values, files=["values-dev.yaml"])) if "eshop/" in image}
+            wanted = IMAGES - ({"eshop/coordinator"} if engine == "official" else set())
+            assert ours == {f"{name}:{tag}" for name in wanted}
+
+
 class TestDockerfile:
     def test_its_sources_pass_the_ignore_file(self):
         allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}

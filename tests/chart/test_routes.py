@@ -47,10 +47,12 @@ def test_an_http_route_to_the_gateway(render):
         "enabled": True,
         "parentRefs": [{"name": "public", "namespace": "edge"}],
         "hostnames": ["shop.example.com"],
+        "path": "/api",
     }
     route = render({"gatewayAPI": values}, options=GATEWAY_API).one("HTTPRoute", "eshop-gateway")["spec"]
     assert route["parentRefs"] == [{"name": "public", "namespace": "edge"}]
     assert route["hostnames"] == ["shop.example.com"]
+    assert route["rules"][0]["matches"] == [{"path": {"type": "PathPrefix", "value": "/api"}}]
     assert route["rules"][0]["backendRefs"] == [{"name": "eshop-gateway", "port": 80}]
 
 

@@ -80,6 +80,15 @@ def test_bounds_of_an_hpa_that_cross_are_refused(refusal):
     )
 
 
+def test_a_disruption_budget_never_blocks_a_drain(render):
+    budgets = render().kind("PodDisruptionBudget")
+    assert len(budgets) == len(SERVICES) + 2
+    for budget in budgets.values():
+        assert budget["spec"]["maxUnavailable"] == 1  # minAvailable: 1 would hold a single pod for ever
+        assert "minAvailable" not in budget["spec"]
+        assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
 def test_disruption_budgets_can_be_switched_off(render):
     rendered = render(
         {"defaults": {"podDisruptionBudget": {"enabled": False}}, "dtm": {"podDisruptionBudget": {"enabled": False}}}

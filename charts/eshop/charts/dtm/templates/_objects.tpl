@@ -139,6 +139,8 @@ metadata:
   {{- include "eshop.metadata" . | nindent 2 }}
 spec:
   maxUnavailable: {{ .settings.podDisruptionBudget.maxUnavailable }}
+  # A node with pods that are unready anyway, as when a store is away, can be drained all the same.
+  unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:
       {{- include "eshop.selector" . | nindent 6 }}
