@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+
 import pytest
 
 BOTH = ("dtm-mysql", "dtm-redis")
@@ -56,6 +60,29 @@ def test_the_official_image_gets_dtms_names_and_the_embedded_coordinator_the_sho
         assert not [variable for variable in official if variable.startswith("ESHOP_")]
         assert official.pop("STORE_PASSWORD") is None  # from a Secret
         assert embedded == {**official, **ours}
+
+
+@pytest.mark.skipif(not os.environ.get("ESHOP_DTM_BIN"), reason="ESHOP_DTM_BIN names no DTM")
+@pytest.mark.parametrize("name", BOTH)
+def test_dtm_itself_reads_what_the_chart_sets(render, name):
+    container = coordinator(render({"dtm": {"logLevel": "info", "maxConnections": 33, "timeoutToFail": 77}}), name)
+    variables = {variable: value or "secret" for variable, value in environment(container).items()}
+    # A store that is not there: it says what it has read and then waits.
+    variables |= {"STORE_HOST": "127.0.0.1", "STORE_PORT": "1"}
+    command = [os.environ["ESHOP_DTM_BIN"]]
+    with subprocess.Popen(command, env=variables, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True) as dtm:
+        line = next(line for line in dtm.stdout if "loaded config is" in line)
+        dtm.kill()
+    read = json.loads(json.loads(line)["msg"].split("loaded config is:")[1])
+    store = read["Store"]
+    assert (store["Driver"], store["Host"], store["Port"]) == (name.removeprefix("dtm-"), "127.0.0.1", 1)
+    assert store["Password"] == "secret"
+    if name == "dtm-mysql":
+        assert (store["User"], store["Db"]) == ("eshop_dtm", "dtm")
+        assert store["MaxOpenConns"] == store["MaxIdleConns"] == 33
+    intervals = {"TransCronInterval": 3, "RetryInterval": 10, "RequestTimeout": 3, "TimeoutToFail": 77}
+    expected = {**intervals, "HTTPPort": 36789, "GrpcPort": 36790, "UpdateBranchSync": 1}
+    assert {key: read[key] for key in expected} == expected
 
 
 def test_a_coordinator_has_time_to_finish(render):
