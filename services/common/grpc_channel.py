@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -21,6 +23,8 @@ _OPTIONS = [
     ("grpc.dns_min_time_between_resolutions_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 ]
+# Seconds that calls wait for a lost connection to come back: a pod takes another's place, and DNS has to tell.
+_PATIENCE = 3.0
 
 
 class GrpcChannel:
@@ -33,11 +37,12 @@ class GrpcChannel:
     def __init__(self, name: str, target: str, *services: ServiceDescriptor) -> None:
         self.name = name
         self._reached = False
+        self._lost_at: float | None = None
         options = [*_OPTIONS, ("grpc.service_config", json.dumps(_service_config(services)))]
         self.channel = traces.connected(grpc.aio.insecure_channel(f"dns:///{target}", options=options))
 
     async def open(self) -> None:
-        """Connects in the background; calls fail fast until then."""
+        """Connects in the background."""
         self.channel.get_state(try_to_connect=True)
 
     async def close(self) -> None:
@@ -48,6 +53,21 @@ class GrpcChannel:
         self._reached = self._reached or state is grpc.ChannelConnectivity.READY
         if not self._reached:
             raise Unavailable(f"{self.name} is {state.name.lower()}")
+
+    async def reach(self) -> None:
+        """Returns when a call can be sent. Unavailable: nobody has been there for a while, or the while is over now.
+
+        A call that is sent into a lost connection fails at once, and only some calls may be repeated after that.
+        """
+        if self.channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
+            self._lost_at = None
+            return
+        now = time.monotonic()
+        self._lost_at = self._lost_at or now
+        try:
+            await asyncio.wait_for(self.channel.channel_ready(), max(0.0, self._lost_at + _PATIENCE - now))
+        except TimeoutError:
+            raise Unavailable(f"{self.name} cannot be reached; try again") from None
 
 
 def _service_config(services: tuple[ServiceDescriptor, ...]) -> dict[str, object]:
@@ -61,8 +81,8 @@ def _service_config(services: tuple[ServiceDescriptor, ...]) -> dict[str, object
     retry = {
         "maxAttempts": 5,
         "initialBackoff": "0.05s",
-        "maxBackoff": "1s",
-        "backoffMultiplier": 2,
+        "maxBackoff": "2s",
+        "backoffMultiplier": 3,
         "retryableStatusCodes": ["UNAVAILABLE"],
     }
     config: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}]}

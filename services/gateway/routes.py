@@ -9,14 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-import grpc
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from services.common.batching import BatcherGroup
 from services.common.errors import ShopError, from_code
-from services.common.grpc_channel import answer
+from services.common.grpc_channel import GrpcChannel, answer
 from services.common.pb.eshop.options.v1 import options_pb2
 from services.common.rpc import Rpc, grpc_path, make_rpc
 
@@ -32,7 +31,7 @@ def public_service(name: str) -> ServiceDescriptor:
 
 
 def forwarded(
-    channel: grpc.aio.Channel, service: ServiceDescriptor, seconds: float, in_flight: Mapping[str, int]
+    channel: GrpcChannel, service: ServiceDescriptor, seconds: float, in_flight: Mapping[str, int]
 ) -> list[Rpc]:
     """The service's public calls. `seconds` bound each, `in_flight` the batches of a call."""
     found = []
@@ -50,14 +49,15 @@ def forwarded(
     return found
 
 
-def _single(channel: grpc.aio.Channel, method: MethodDescriptor, seconds: float) -> Call:
-    call = channel.unary_unary(
+def _single(channel: GrpcChannel, method: MethodDescriptor, seconds: float) -> Call:
+    call = channel.channel.unary_unary(
         grpc_path(method),
         request_serializer=GetMessageClass(method.input_type).SerializeToString,
         response_deserializer=GetMessageClass(method.output_type).FromString,
     )
 
     async def forward(request: Message) -> Any:
+        await channel.reach()
         return await answer(call(request, timeout=seconds))
 
     return forward

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import grpc
 import pytest
 from google.protobuf.empty_pb2 import Empty
@@ -11,7 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from services.common.errors import NotFound, SoldOut, StockInsufficient, Unavailable, from_grpc
-from services.common.grpc_channel import GrpcChannel, _service_config, answer
+from services.common.grpc_channel import GrpcChannel, answer
 from services.common.grpc_server import GrpcServer
 from services.common.pb.eshop.order.v1 import branches_pb2, branches_pb2_grpc, order_pb2, order_pb2_grpc
 from services.common.repeats import is_repeated_call
@@ -143,24 +141,6 @@ async def test_a_repeat_of_the_transport_is_known(channel, shop, unused_tcp_port
     await stub.Get(order_pb2.GetRequest(order_id="x"), timeout=10)
     await repeating.close()
     assert seen == [False, True, True, False]
-
-
-async def test_only_calls_that_may_be_repeated_are():
-    [methods] = _service_config((ORDER_SERVICE,))["methodConfig"]
-    repeated = {entry["method"] for entry in methods["name"]}
-    assert {"Get", "List", "SubmitMany"} <= repeated
-    assert methods["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
-    assert json.dumps(_service_config(()))  # no policy, no methods
-
-
-async def test_a_channel_waits_for_its_first_connection(unused_tcp_port):
-    channel = GrpcChannel("order", f"127.0.0.1:{unused_tcp_port}", ORDER_SERVICE)
-    await channel.open()
-    with pytest.raises(Unavailable):
-        await channel.check()
-    with pytest.raises(Unavailable):
-        await answer(order_pb2_grpc.OrderServiceStub(channel.channel).Create(order_pb2.CreateRequest(), timeout=1))
-    await channel.close()
 
 
 def test_from_grpc_is_what_answer_raises():

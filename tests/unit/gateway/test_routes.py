@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-import grpc
 import pytest
 
 from services.common.errors import Invalid, StockInsufficient, Unavailable, UnknownOutcome
+from services.common.grpc_channel import GrpcChannel
 from services.common.grpc_server import GrpcServer
 from services.common.pb.eshop.order.v1 import order_pb2
 from services.gateway.routes import forwarded
@@ -55,9 +55,9 @@ async def calls(orders, unused_tcp_port):
     server = GrpcServer(unused_tcp_port)
     server.add_service(ORDER_SERVICE, orders)
     await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{unused_tcp_port}") as channel:
-        await channel.channel_ready()
-        yield {rpc.method.name: rpc.call for rpc in forwarded(channel, ORDER_SERVICE, 2.0, {"SubmitMany": 1})}
+    channel = GrpcChannel("order", f"127.0.0.1:{unused_tcp_port}", ORDER_SERVICE)
+    yield {rpc.method.name: rpc.call for rpc in forwarded(channel, ORDER_SERVICE, 2.0, {"SubmitMany": 1})}
+    await channel.close()
     await server.stop(0)
 
 

@@ -1,0 +1,58 @@
+"""A channel to another service: what is repeated, and how long calls wait for somebody to be there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+import pytest
+
+from services.common import grpc_channel
+from services.common.errors import Unavailable
+from services.common.grpc_channel import GrpcChannel, _service_config
+from services.common.grpc_server import GrpcServer
+from tests.unit.common.shop import ORDER_SERVICE
+
+
+@pytest.fixture
+async def channel(unused_tcp_port):
+    channel = GrpcChannel("order", f"127.0.0.1:{unused_tcp_port}", ORDER_SERVICE)
+    await channel.open()
+    yield channel
+    await channel.close()
+
+
+async def test_only_calls_that_may_be_repeated_are():
+    [methods] = _service_config((ORDER_SERVICE,))["methodConfig"]
+    repeated = {entry["method"] for entry in methods["name"]}
+    assert {"Get", "List", "SubmitMany"} <= repeated
+    assert methods["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
+    assert json.dumps(_service_config(()))  # no policy, no methods
+
+
+async def test_a_channel_waits_for_its_first_connection(channel):
+    with pytest.raises(Unavailable):
+        await channel.check()
+
+
+async def test_a_call_waits_while_one_server_takes_another_s_place(channel, unused_tcp_port):
+    waiting = asyncio.create_task(channel.reach())
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    server = GrpcServer(unused_tcp_port)
+    await server.start()
+    await waiting
+    await channel.check()
+    await server.stop(0)
+
+
+async def test_calls_soon_stop_waiting_for_nobody(channel, monkeypatch):
+    """The time that a connection may be away counts from its loss, and not anew for each call."""
+    monkeypatch.setattr(grpc_channel, "_PATIENCE", 0.4)
+    began = time.monotonic()
+    for least, most in ((0.4, 1.5), (0.0, 0.2), (0.0, 0.2)):
+        with pytest.raises(Unavailable, match="order cannot be reached"):
+            await channel.reach()
+        assert least <= time.monotonic() - began < most
+        began = time.monotonic()
