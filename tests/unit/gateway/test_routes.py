@@ -55,7 +55,7 @@ async def calls(orders, unused_tcp_port):
     server = GrpcServer(unused_tcp_port)
     server.add_service(ORDER_SERVICE, orders)
     await server.start()
-    channel = GrpcChannel("order", f"127.0.0.1:{unused_tcp_port}", ORDER_SERVICE)
+    channel = GrpcChannel("order", f"127.0.0.1:{unused_tcp_port}")
     yield {rpc.method.name: rpc.call for rpc in forwarded(channel, ORDER_SERVICE, 2.0, {"SubmitMany": 1})}
     await channel.close()
     await server.stop(0)
