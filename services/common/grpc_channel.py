@@ -1,12 +1,12 @@
-"""Calls to other services: one channel per target for the life of the process, round robin over its pods."""
+"""Calls to other services: round robin over the pods of a target, for the life of the process."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
@@ -25,6 +25,9 @@ _OPTIONS = [
 ]
 # Seconds that calls wait for a lost connection to come back: a pod takes another's place, and DNS has to tell.
 _PATIENCE = 3.0
+# After so many seconds without a connection a channel is made anew: gRPC asks DNS for a name without addresses ever
+# less often, in the end every two minutes, and no option shortens that.
+_RENEW_SECONDS = 3.0
 
 
 class GrpcChannel:
@@ -36,38 +39,77 @@ class GrpcChannel:
 
     def __init__(self, name: str, target: str, *services: ServiceDescriptor) -> None:
         self.name = name
+        self._target = f"dns:///{target}"
+        self._options = [*_OPTIONS, ("grpc.service_config", json.dumps(_service_config(services)))]
         self._reached = False
         self._lost_at: float | None = None
-        options = [*_OPTIONS, ("grpc.service_config", json.dumps(_service_config(services)))]
-        self.channel = traces.connected(grpc.aio.insecure_channel(f"dns:///{target}", options=options))
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._connect()
+        self.channel = traces.connected(cast("grpc.aio.Channel", _Lasting(lambda: self._current)))
 
     async def open(self) -> None:
         """Connects in the background."""
-        self.channel.get_state(try_to_connect=True)
+        self._connected()
 
     async def close(self) -> None:
-        await self.channel.close()
+        await self._current.close()
 
     async def check(self) -> None:
-        state = self.channel.get_state(try_to_connect=True)
-        self._reached = self._reached or state is grpc.ChannelConnectivity.READY
+        self._reached = self._connected() or self._reached
         if not self._reached:
-            raise Unavailable(f"{self.name} is {state.name.lower()}")
+            raise Unavailable(f"{self.name} is {self._current.get_state().name.lower()}")
 
     async def reach(self) -> None:
         """Returns when a call can be sent. Unavailable: nobody has been there for a while, or the while is over now.
 
         A call that is sent into a lost connection fails at once, and only some calls may be repeated after that.
         """
-        if self.channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
-            self._lost_at = None
+        if self._connected():
             return
-        now = time.monotonic()
-        self._lost_at = self._lost_at or now
+        left = _PATIENCE - (time.monotonic() - (self._lost_at or 0))
         try:
-            await asyncio.wait_for(self.channel.channel_ready(), max(0.0, self._lost_at + _PATIENCE - now))
+            await asyncio.wait_for(self._current.channel_ready(), max(0.0, left))
         except TimeoutError:
             raise Unavailable(f"{self.name} cannot be reached; try again") from None
+
+    def _connect(self) -> None:
+        self._current = grpc.aio.insecure_channel(self._target, options=self._options)
+        self._made_at = time.monotonic()
+
+    def _connected(self) -> bool:
+        """Whether somebody is there now; if not, goes on trying."""
+        if self._current.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY:
+            self._lost_at = None
+            return True
+        now = time.monotonic()
+        self._lost_at = self._lost_at or now
+        if now - max(self._made_at, self._lost_at) > _RENEW_SECONDS:
+            retiring = asyncio.create_task(self._current.close(_RENEW_SECONDS))
+            self._retiring.add(retiring)
+            retiring.add_done_callback(self._retiring.discard)
+            self._connect()
+            self._current.get_state(try_to_connect=True)
+        return False
+
+
+class _Lasting:
+    """What stubs use of a channel: each call goes through the channel of the moment."""
+
+    def __init__(self, current: Callable[[], grpc.aio.Channel]) -> None:
+        self._current = current
+
+    def unary_unary(self, path: str, *arguments: Any, **options: Any) -> Callable[..., Awaitable[Any]]:
+        channel: grpc.aio.Channel | None = None
+        method: Any = None
+
+        def call(message: Any, **rest: Any) -> Awaitable[Any]:
+            nonlocal channel, method
+            if channel is not self._current():
+                channel = self._current()
+                method = channel.unary_unary(path, *arguments, **options)
+            return cast("Awaitable[Any]", method(message, **rest))
+
+        return call
 
 
 def _service_config(services: tuple[ServiceDescriptor, ...]) -> dict[str, object]:

@@ -7,6 +7,7 @@ import json
 import time
 
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from services.common import grpc_channel
 from services.common.errors import Unavailable
@@ -56,3 +57,36 @@ async def test_calls_soon_stop_waiting_for_nobody(channel, monkeypatch):
             await channel.reach()
         assert least <= time.monotonic() - began < most
         began = time.monotonic()
+
+
+async def test_a_channel_without_connection_is_made_anew_under_its_stubs(channel, unused_tcp_port, monkeypatch):
+    """Even the first look at DNS may have found nobody, and gRPC would look again minutes later."""
+    monkeypatch.setattr(grpc_channel, "_RENEW_SECONDS", 0.1)
+    call = channel.channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=HealthCheckRequest.SerializeToString,
+        response_deserializer=HealthCheckResponse.FromString,
+    )
+    first = channel._current
+    await asyncio.sleep(0.2)
+    with pytest.raises(Unavailable):
+        await channel.check()
+    assert channel._current is not first
+    server = GrpcServer(unused_tcp_port)
+    await server.start()
+    await channel.reach()
+    await server.set_serving(True)
+    assert (await call(HealthCheckRequest(), timeout=5)).status == HealthCheckResponse.SERVING
+    await server.stop(0)
+
+
+async def test_a_connected_channel_stays(channel, unused_tcp_port, monkeypatch):
+    monkeypatch.setattr(grpc_channel, "_RENEW_SECONDS", 0.1)
+    server = GrpcServer(unused_tcp_port)
+    await server.start()
+    await channel.reach()
+    current = channel._current
+    await asyncio.sleep(0.2)
+    await channel.check()
+    assert channel._current is current
+    await server.stop(0)
