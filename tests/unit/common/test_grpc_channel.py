@@ -50,9 +50,9 @@ async def test_a_call_waits_while_one_server_takes_another_s_place(channel, unus
 
 async def test_calls_soon_stop_waiting_for_nobody(channel, monkeypatch):
     """The time that a connection may be away counts from its loss, and not anew for each call."""
-    monkeypatch.setattr(grpc_channel, "_PATIENCE", 0.4)
+    monkeypatch.setattr(grpc_channel, "_PATIENCE", 1.0)
     began = time.monotonic()
-    for least, most in ((0.4, 1.5), (0.0, 0.2), (0.0, 0.2)):
+    for least, most in ((1.0, 5.0), (0.0, 0.8), (0.0, 0.8)):
         with pytest.raises(Unavailable, match="order cannot be reached"):
             await channel.reach()
         assert least <= time.monotonic() - began < most
