@@ -18,7 +18,15 @@ from prometheus_client import Counter as Metric
 from services.common import flow
 from services.common.dtm.client import Dtm, SagaFailed
 from services.common.dtm.transaction import Step, saga
-from services.common.errors import AlreadyExists, Conflict, KeyReused, OrderInFlight, ShopError, UnknownOutcome
+from services.common.errors import (
+    AlreadyExists,
+    Conflict,
+    KeyReused,
+    OrderInFlight,
+    ShopError,
+    Unavailable,
+    UnknownOutcome,
+)
 from services.common.ids import new_id
 from services.common.pb.dtmgimp.dtm_pb2 import DtmRequest
 from services.common.pb.eshop.coupon.v1 import branches_pb2 as coupon_pb2
@@ -54,11 +62,13 @@ class Placement:
     async def place(self, orders: Sequence[order_pb2.NewOrder], patience: float | None) -> list[Outcome]:
         """The outcome of each order, in their order: None for placed, or the error that it failed with.
 
-        An order that is not decided within `patience` seconds gets UnknownOutcome; None waits for ever.
+        What is not decided within `patience` seconds gets UnknownOutcome, or Unavailable where no saga of it can be
+        under way; None waits for ever.
         """
         unique: dict[str, order_pb2.NewOrder] = {}
         for order in orders:
-            unique.setdefault(order.order_id, order)
+            first = unique.setdefault(order.order_id, order)
+            first.repeated_call = first.repeated_call or order.repeated_call
         outcomes: dict[str, Outcome] = {}
         deadline = None if patience is None else time.monotonic() + patience
         for batch in _chunks(list(unique.values())):
@@ -73,13 +83,16 @@ class Placement:
         outcomes: dict[str, Outcome] = {}
         pause = 0.02
         may_have_rows = [order for order in orders if _needs_row(order)]
+        tried = {order.order_id for order in orders if may_have_been_tried(order)}
         while orders:
+            if deadline is not None and time.monotonic() > deadline:
+                return outcomes | _left_open(orders, tried, Unavailable("too busy for the order; try again"))
             try:
                 placed, forecast = await asyncio.gather(
                     self._records.outcomes(may_have_rows), self._forecast.look(orders)
                 )
-            except ShopError as error:  # no saga of these orders is under way: theirs alone fail
-                return outcomes | {order.order_id: error for order in orders}
+            except ShopError as error:
+                return outcomes | _left_open(orders, tried, error)
             outcomes |= forecast.hopeless | placed
             orders = [order for order in orders if order.order_id not in outcomes]
             if not orders:
@@ -88,10 +101,8 @@ class Placement:
             outcomes |= {key: outcome for key, outcome in found.items() if not isinstance(outcome, _UNDECIDED)}
             orders = [order for order in orders if order.order_id not in outcomes]
             may_have_rows = orders
-            if any(order.order_id in found for order in orders):  # another saga holds them: give it time
-                if deadline is not None and time.monotonic() > deadline:
-                    unknown = UnknownOutcome("the order is not decided yet; ask for it later")
-                    return outcomes | {order.order_id: unknown for order in orders}
+            if held := {order.order_id for order in orders} & found.keys():  # by another saga: give it time
+                tried |= held
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
         return outcomes
@@ -154,6 +165,12 @@ class Placement:
         create = order_pb2.CreateOrdersRequest(orders=orders)
         steps.append(Step(flow.CREATE_ORDERS, create, after=range(len(steps))))
         return saga(f"order-{new_id()}", steps, self._addresses)
+
+
+def _left_open(orders: Sequence[order_pb2.NewOrder], tried: set[str], error: ShopError) -> dict[str, Outcome]:
+    """No saga of ours is under way: the error, which says that nothing was changed, unless an earlier saga may be."""
+    unknown = UnknownOutcome("the order is not decided yet; ask for it later")
+    return {order.order_id: unknown if order.order_id in tried else error for order in orders}
 
 
 def _needs_row(order: order_pb2.NewOrder) -> bool:

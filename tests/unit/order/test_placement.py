@@ -124,6 +124,17 @@ async def test_an_order_twice_in_a_batch_is_placed_once_and_answered_twice():
     assert world.stock[1, 0] == 998
 
 
+async def test_an_order_twice_in_a_batch_may_have_been_tried_if_either_says_so():
+    world = World(stock=0)
+    order = new_order()
+    again = order_pb2.NewOrder()
+    again.CopyFrom(order)
+    again.repeated_call = True
+    outcomes = await world.placement.place([order, again], 8)
+    assert [type(outcome) for outcome in outcomes] == [StockInsufficient] * 2
+    assert order.order_id in world.rows
+
+
 async def test_another_purchase_under_the_same_id():
     world = World()
     order = repeatable()
@@ -217,6 +228,26 @@ async def test_patience_ends():
     assert world.rows == {}
 
 
+@pytest.mark.parametrize("sees", [True, False], ids=["one by one", "in halves"])
+@pytest.mark.parametrize(("order", "given_up"), [(repeatable, UnknownOutcome), (new_order, Unavailable)])
+async def test_no_further_saga_is_begun_when_patience_has_ended(monkeypatch, order, given_up, sees):
+    """Else one sold-out product would hold up everybody. What was never under way is safe to order anew."""
+    world, clock = World(stock=0, sees=sees), [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+
+    def a_second_passes(_):
+        clock[0] += 1
+
+    world.before_saga = a_second_passes
+    orders = [order(user_id=number + 1) for number in range(40)]
+    outcomes = await world.placement.place(orders, 8)
+    assert len(world.sagas) <= 9
+    late = [one.order_id for one, outcome in zip(orders, outcomes, strict=True) if isinstance(outcome, given_up)]
+    assert bool(late) == bool(world.sagas)
+    assert world.rows.keys().isdisjoint(late)
+    assert len(late) + sum(isinstance(outcome, StockInsufficient) for outcome in outcomes) == 40
+
+
 async def test_a_row_that_appears_meanwhile_is_the_answer():
     """Another saga of the order was faster: the refusal gives way to its row."""
     world = World(stock=0)
@@ -260,6 +291,20 @@ async def test_rows_that_cannot_be_read_fail_the_orders_and_start_nothing():
     world.outcomes = outcomes
     [outcome] = await world.placement.place([new_order()], 8)
     assert isinstance(outcome, Unavailable)
+    assert world.sagas == []
+
+
+@pytest.mark.parametrize("order", [new_order(repeated_call=True), repeatable()], ids=["repeated call", "key"])
+async def test_rows_that_cannot_be_read_leave_open_what_became_of_an_earlier_attempt(order):
+    """Unavailable would say that nothing was changed, while the earlier saga may still place the order."""
+    world = World()
+
+    async def outcomes(orders):
+        raise Unavailable("no database")
+
+    world.outcomes = outcomes
+    [outcome] = await world.placement.place([order], 8)
+    assert isinstance(outcome, UnknownOutcome)
     assert world.sagas == []
 
 
