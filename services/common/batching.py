@@ -1,6 +1,7 @@
 """Batcher: group commit. Whatever waits while earlier batches are in flight forms the next one.
 
-No timer and no size to wait for: an idle shop answers a single request at once, a busy one in large batches.
+No size to wait for: an idle shop answers a single request at once, a busy one in large batches. Where a batch is over
+so soon that few join the next, a pace lets a crowd grow; it never holds up those who come one by one.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ Result = TypeVar("Result")
 # Results in the order of the items; a ShopError is the result of an item that failed alone.
 RunBatch = Callable[[list[Item]], Awaitable[Sequence[Result | ShopError]]]
 
+# A batch of so many or more is a crowd's.
+_CROWD = 4
+
 
 class Batcher(Generic[Item, Result]):
     """Runs items in batches of at most `max_items`, at most `in_flight` batches at a time.
 
-    With `max_waiting` items in the queue a further one is refused (Unavailable). A batch that raises fails all its
-    items with that error.
+    After a crowd's batch the next one starts `pace` seconds later or more. With `max_waiting` items in the queue a
+    further one is refused (Unavailable). A batch that raises fails all its items with that error.
     """
 
     def __init__(
@@ -39,13 +43,16 @@ class Batcher(Generic[Item, Result]):
         *,
         max_items: int,
         in_flight: int,
+        pace: float = 0,
         max_waiting: int = 20_000,
     ) -> None:
         self._span_name = f"batch {name}"
         self._run = run
         self._max_items = max_items
         self._in_flight = in_flight
+        self._pace = pace
         self._max_waiting = max_waiting
+        self._next_start = 0.0
         self._waiting: deque[tuple[Item, asyncio.Future[Result], float, Span | None]] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._size = metrics.BATCH_SIZE.labels(name)
@@ -95,7 +102,11 @@ class Batcher(Generic[Item, Result]):
         await asyncio.sleep(0)
         try:
             while self._waiting:
-                await self._run_next()
+                pause = self._next_start - time.monotonic()
+                if pause > 0:
+                    await asyncio.sleep(pause)
+                else:
+                    await self._run_next()
         finally:
             # Here, not in a callback later: an item that is added in between would wait for nobody.
             self._running.discard(asyncio.current_task())
@@ -127,6 +138,8 @@ class Batcher(Generic[Item, Result]):
             futures.append(future)
             origins.append(origin)
             self._wait.observe(now - since)
+        if len(items) >= _CROWD:
+            self._next_start = now + self._pace
         self._size.observe(len(items))
         return items, futures, origins
 
@@ -134,11 +147,13 @@ class Batcher(Generic[Item, Result]):
 class BatcherGroup(Generic[Key, Item, Result]):
     """A Batcher for each key, made when it is needed and dropped when it is idle; the options are a Batcher's."""
 
-    def __init__(self, name: str, run: RunBatch[Item, Result], *, max_items: int, in_flight: int) -> None:
-        self._name = name
-        self._run = run
-        self._max_items = max_items
-        self._in_flight = in_flight
+    def __init__(
+        self, name: str, run: RunBatch[Item, Result], *, max_items: int, in_flight: int, pace: float = 0
+    ) -> None:
+        def make() -> Batcher[Item, Result]:
+            return Batcher(name, run, max_items=max_items, in_flight=in_flight, pace=pace)
+
+        self._make = make
         self._batchers: dict[Key, Batcher[Item, Result]] = {}
 
     async def add(self, key: Key, item: Item) -> Result:
@@ -158,8 +173,7 @@ class BatcherGroup(Generic[Key, Item, Result]):
     def _batcher(self, key: Key) -> Batcher[Item, Result]:
         batcher = self._batchers.get(key)
         if batcher is None:
-            batcher = Batcher(self._name, self._run, max_items=self._max_items, in_flight=self._in_flight)
-            self._batchers[key] = batcher
+            batcher = self._batchers[key] = self._make()
         return batcher
 
     def _drop(self, key: Key) -> None:

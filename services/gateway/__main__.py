@@ -15,7 +15,7 @@ async def wire(runtime: Runtime) -> None:
     for name, target in settings.targets().items():
         service = public_service(name)
         channel = await runtime.open(GrpcChannel(name.replace("_", "-"), target, service))
-        runtime.forward(forwarded(channel, service, settings.call_seconds, settings.batches_in_flight))
+        runtime.forward(forwarded(channel, service, settings.call_seconds, settings.batches))
 
 
 run("gateway", settings, wire)

@@ -18,6 +18,7 @@ from services.common.errors import ShopError, from_code
 from services.common.grpc_channel import GrpcChannel, answer
 from services.common.pb.eshop.options.v1 import options_pb2
 from services.common.rpc import Rpc, grpc_path, make_rpc
+from services.gateway.settings import Batches
 
 MAX_BATCH = 512
 
@@ -31,9 +32,9 @@ def public_service(name: str) -> ServiceDescriptor:
 
 
 def forwarded(
-    channel: GrpcChannel, service: ServiceDescriptor, seconds: float, in_flight: Mapping[str, int]
+    channel: GrpcChannel, service: ServiceDescriptor, seconds: float, batches: Mapping[str, Batches]
 ) -> list[Rpc]:
-    """The service's public calls. `seconds` bound each, `in_flight` the batches of a call."""
+    """The service's public calls. `seconds` bound each; `batches` by the name of the call that takes a batch."""
     found = []
     for method in service.methods:
         if not method.GetOptions().HasExtension(options_pb2.gateway):
@@ -41,7 +42,8 @@ def forwarded(
         gateway = method.GetOptions().Extensions[options_pb2.gateway]
         if gateway.batch:
             batch = service.methods_by_name[gateway.batch]
-            call = _batched(_single(channel, batch, seconds), batch, gateway.batch_by, in_flight.get(batch.name, 2))
+            travel = batches.get(batch.name, Batches())
+            call = _batched(_single(channel, batch, seconds), batch, gateway.batch_by, travel)
             found.append(make_rpc(method, call))  # one bad member would fail a batch: its rules are checked here
         else:
             call = _single(channel, method, seconds)
@@ -63,7 +65,7 @@ def _single(channel: GrpcChannel, method: MethodDescriptor, seconds: float) -> C
     return forward
 
 
-def _batched(call: Call, method: MethodDescriptor, batch_by: str, in_flight: int) -> Call:
+def _batched(call: Call, method: MethodDescriptor, batch_by: str, travel: Batches) -> Call:
     request_class: Any = GetMessageClass(method.input_type)
 
     async def run(requests: list[Message]) -> Sequence[Message | ShopError]:
@@ -71,7 +73,7 @@ def _batched(call: Call, method: MethodDescriptor, batch_by: str, in_flight: int
         return [_member(result) for result in response.results]
 
     batchers: BatcherGroup[object, Message, Message] = BatcherGroup(
-        f"gateway.{method.name}", run, max_items=MAX_BATCH, in_flight=in_flight
+        f"gateway.{method.name}", run, max_items=MAX_BATCH, in_flight=travel.in_flight, pace=travel.pace
     )
 
     async def add(request: Message) -> Message:

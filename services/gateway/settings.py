@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from services.common.settings import ProcessSettings
+
+
+class Batches(BaseModel):
+    """How the requests of one call travel together: batches in flight, and seconds from one crowd's batch to the next.
+
+    Few in flight: small batches waste the commits behind them.
+    """
+
+    in_flight: int = Field(2, ge=1)
+    pace: float = Field(0, ge=0, le=1)
 
 
 class Settings(ProcessSettings):
@@ -21,8 +31,14 @@ class Settings(ProcessSettings):
     flash_sale_grpc: str = "127.0.0.1:30682"
     # Seconds that a call may take: more than a submit waits for its outcome.
     call_seconds: float = 15
-    # Batches in flight by call. Few: small batches waste the commits behind them.
-    batches_in_flight: dict[str, int] = Field(default={"SubmitMany": 2, "SendSubmitNotifyMany": 3, "BuyMany": 2})
+    batches: dict[str, Batches] = Field(
+        default={
+            "SubmitMany": Batches(in_flight=2),
+            # Answered so soon that their batches would stay small.
+            "SendSubmitNotifyMany": Batches(in_flight=3, pace=0.01),
+            "BuyMany": Batches(in_flight=2, pace=0.02),
+        }
+    )
 
     def targets(self) -> dict[str, str]:
         """`host:port` of each service behind the gateway, by its folder's name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -89,6 +90,24 @@ async def test_what_waits_meanwhile_forms_the_next_batch(doubling):
     doubling.open.set()
     assert await asyncio.gather(*adds) == [0, 2, 4, 6, 8, 10]
     assert doubling.batches == [[0], [1, 2, 3], [4, 5]]
+
+
+async def test_after_a_crowd_the_next_batch_gathers_for_a_while(doubling):
+    one, began = batcher(doubling, in_flight=2, pace=0.2), time.monotonic()
+    await asyncio.gather(*(one.add(item) for item in range(4)))
+    assert time.monotonic() - began < 0.1
+    late = [asyncio.create_task(one.add(item)) for item in (4, 5)]
+    await asyncio.sleep(0.05)
+    assert await one.add(6) == 12
+    assert time.monotonic() - began >= 0.2
+    assert [await task for task in late] == [8, 10]
+    assert doubling.batches == [[0, 1, 2, 3], [4, 5, 6]]
+
+
+async def test_the_pace_holds_up_nobody_who_comes_alone(doubling):
+    one = batcher(doubling, pace=60)
+    async with asyncio.timeout(5):
+        assert [await one.add(item) for item in range(20, 70)] == [item * 2 for item in range(20, 70)]
 
 
 async def test_no_more_batches_in_flight_than_allowed(doubling):

@@ -11,6 +11,7 @@ from services.common.grpc_channel import GrpcChannel
 from services.common.grpc_server import GrpcServer
 from services.common.pb.eshop.order.v1 import order_pb2
 from services.gateway.routes import forwarded
+from services.gateway.settings import Batches
 from tests.unit.common.shop import ORDER_SERVICE, an_order
 
 
@@ -56,7 +57,8 @@ async def calls(orders, unused_tcp_port):
     server.add_service(ORDER_SERVICE, orders)
     await server.start()
     channel = GrpcChannel("order", f"127.0.0.1:{unused_tcp_port}")
-    yield {rpc.method.name: rpc.call for rpc in forwarded(channel, ORDER_SERVICE, 2.0, {"SubmitMany": 1})}
+    batches = {"SubmitMany": Batches(in_flight=1)}
+    yield {rpc.method.name: rpc.call for rpc in forwarded(channel, ORDER_SERVICE, 2.0, batches)}
     await channel.close()
     await server.stop(0)
 
