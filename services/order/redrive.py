@@ -36,15 +36,18 @@ def redrive(brokers: str, limit: int) -> int:
         while sent < limit and time.monotonic() < deadline:
             polled = consumer.poll(timeout_ms=500, max_records=min(500, limit - sent))
             letters = [letter for batch in polled.values() for letter in batch]
+            sends = []
             for letter in letters:
                 if letter.timestamp >= started:  # it came back
                     return sent
                 headers = [(name, value) for name, value in letter.headers if not name.startswith("eshop-")]
                 topic = letter.topic.removesuffix(flow.dead_letter_topic(""))
-                producer.send(topic, key=letter.key, value=letter.value, headers=headers)
+                sends.append(producer.send(topic, key=letter.key, value=letter.value, headers=headers))
                 sent += 1
             if letters:
                 producer.flush(timeout=30)
+                for send in sends:  # flush is silent about letters that Kafka did not take
+                    send.get(timeout=1)
                 consumer.commit()
                 deadline = time.monotonic() + _IDLE_SECONDS
         return sent
