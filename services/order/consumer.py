@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from services.common import flow
 from services.common.errors import Conflict, Invalid, KeyReused, ShopError
 from services.common.kafka import Publisher
-from services.common.pb.eshop.order.v1.branches_pb2 import NewOrder
+from services.common.pb.eshop.order.v1.branches_pb2 import SOURCE_FLASH_SALE, SOURCE_QUEUE, NewOrder
 from services.common.telemetry import metrics
 from services.order.placement import Placement
 
@@ -65,6 +65,8 @@ def _read(record: ConsumerRecord, redelivered: bool) -> NewOrder:
         raise Invalid("the value is no NewOrder") from error
     if not (order.order_id and order.user_id and order.product_id and order.product_count and order.amount):
         raise Invalid("the NewOrder lacks a field")
+    if order.source not in (SOURCE_QUEUE, SOURCE_FLASH_SALE):
+        raise Invalid("the source is neither the queue nor a flash sale")
     if len(order.order_id) > 45:
         raise Invalid("the order id is longer than 45 characters")
     order.repeated_call = order.repeated_call or redelivered

@@ -8,9 +8,13 @@ import pytest
 
 from services.common import flow
 from services.common.errors import KeyReused, StockInsufficient, Unavailable, UnknownOutcome
-from services.common.pb.eshop.order.v1.branches_pb2 import NewOrder
+from services.common.pb.eshop.order.v1.branches_pb2 import SOURCE_FLASH_SALE, SOURCE_QUEUE, SOURCE_SUBMIT, NewOrder
 from services.order.consumer import OrderConsumer
-from tests.unit.order.world import new_order
+from tests.unit.order import world
+
+
+def new_order(**fields):
+    return world.new_order(**{"source": SOURCE_QUEUE, **fields})
 
 
 class Placement:
@@ -80,6 +84,9 @@ UNREADABLE = {
     "no count": new_order(product_count=0).SerializeToString(),
     "no amount": new_order(amount=0).SerializeToString(),
     "no id": new_order(order_id="").SerializeToString(),
+    "no source": new_order(source=0).SerializeToString(),
+    "a source of tomorrow": new_order(source=99).SerializeToString(),
+    "a source that leaves refusals without a row": new_order(source=SOURCE_SUBMIT).SerializeToString(),
     "long id": new_order(order_id="x" * 46).SerializeToString(),
 }
 
@@ -111,6 +118,6 @@ async def test_a_letter_that_cannot_be_sent_brings_the_batch_again():
 
 
 async def test_a_record_keeps_its_fields():
-    placement, order = Placement(), new_order(coupon_id=5, sale_id=6, user_id=2**64 - 1)
+    placement, order = Placement(), new_order(coupon_id=5, sale_id=6, user_id=2**64 - 1, source=SOURCE_FLASH_SALE)
     await OrderConsumer(placement, Publisher()).handle(records(order), False)
     assert placement.orders == [NewOrder.FromString(order.SerializeToString())]
