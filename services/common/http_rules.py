@@ -23,7 +23,7 @@ class HttpRule:
     reads_body: bool
     response_field: FieldDescriptor | None  # its message is the answer's data; None: the whole response is
     id_field: FieldDescriptor | None  # filled with an id, never read from the caller
-    id_scope: str  # the field that an Idempotency-Key belongs to
+    id_scope: tuple[str, ...]  # the fields that an Idempotency-Key belongs to
 
     @property
     def not_in_body(self) -> set[str]:
@@ -52,10 +52,9 @@ def http_rule(method: MethodDescriptor) -> HttpRule | None:
         reads_body=option.body == "*",
         response_field=response_field,
         id_field=id_field,
-        id_scope=_id_scope(id_field) if id_field else "",
+        id_scope=_id_scope(id_field) if id_field else (),
     )
 
 
-def _id_scope(field: FieldDescriptor) -> str:
-    scope: str = field.GetOptions().Extensions[options_pb2.idempotent_by]
-    return scope
+def _id_scope(field: FieldDescriptor) -> tuple[str, ...]:
+    return tuple(field.GetOptions().Extensions[options_pb2.idempotent_by])

@@ -49,7 +49,8 @@ def _request_builder(rpc: Rpc, rule: HttpRule) -> Callable[[Scope, bytes], Messa
             setattr(message, name, parse(scope["path_params"][name]))
         if id_name:
             key = _idempotency_key(scope)
-            order_id = derived_id(call_name, str(getattr(message, id_scope)), key) if key else new_id()
+            scope_values = (str(getattr(message, name)) for name in id_scope)
+            order_id = derived_id(call_name, *scope_values, key) if key else new_id()
             setattr(message, id_name, order_id)
             logs.order_id.set(order_id)
             traces.annotate("order_id", order_id)

@@ -15,7 +15,7 @@ import structlog
 from services.common import flow
 from services.common.dtm.client import Dtm
 from services.common.dtm.transaction import Step, message
-from services.common.errors import LimitReached, ShopError, SoldOut, Unavailable, UnknownOutcome
+from services.common.errors import KeyReused, LimitReached, ShopError, SoldOut, Unavailable, UnknownOutcome
 from services.common.ids import DERIVED_FIRST, new_id
 from services.common.pb.dtmgimp.dtm_pb2 import DtmRequest
 from services.common.pb.eshop.flash_sale.v1.branches_pb2 import PublishAcceptedRequest
@@ -31,7 +31,7 @@ KEEP_SECONDS = 7 * 24 * 3600
 _SOLD_OUT_SECONDS = 0.2
 _REMEMBERED = 10_000
 
-_SOLD_OUT, _ACCEPTED, _LIMIT = 0, 1, 2
+_SOLD_OUT, _ACCEPTED, _LIMIT, _REUSED = 0, 1, 2, 3
 
 
 class Sale:
@@ -86,7 +86,7 @@ class Sale:
         keys = [flow.flash_pointer(product_id), barrier_key(gid), flow.flash_accepted(product_id, gid)]
         arguments: list[str | bytes | int] = [flow.flash_tag(product_id), KEEP_SECONDS, DERIVED_FIRST]
         for request in requests:
-            arguments += (request.user_id, request.order_id, _order(request).SerializeToString())
+            arguments += (request.user_id, request.amount, request.order_id, _order(request).SerializeToString())
         answers = await self._redis.run(BUY, keys, arguments)
         if answers == -1:  # query-prepared came first
             raise Unavailable("the sale was too slow; try again")
@@ -138,6 +138,8 @@ def _answer(request: BuyRequest, answer: int) -> str | ShopError:
         return request.order_id
     if answer == _LIMIT:
         return LimitReached(f"user {request.user_id} has bought as much as this sale allows")
+    if answer == _REUSED:
+        return KeyReused(f"order {request.order_id} is another purchase")
     return sold_out_error(request.product_id)
 
 

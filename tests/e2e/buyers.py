@@ -35,7 +35,8 @@ class Request:
     @property
     def order_id(self) -> str:
         """The order id that the shop derives from the key."""
-        return derived_id(self.method.full_name, str(self.body["userID"]), self.key)
+        scope = ("userID", "productID") if self.method is BUY else ("userID",)
+        return derived_id(self.method.full_name, *(str(self.body[name]) for name in scope), self.key)
 
 
 _keys = itertools.count()

@@ -89,6 +89,20 @@ async def test_the_same_key_is_the_same_purchase(shop, kafka):
     assert await shop.sale_left(product) == 4
 
 
+async def test_a_key_belongs_to_one_purchase(shop, kafka):
+    """For another product it is another purchase, with an order of its own; for another amount it is refused."""
+    user, products = new_number(), [await shop.flash_sale(5) for _ in range(2)]
+    answers = [await shop.buy(user, product, amount=88, key="once") for product in products]
+    assert [answer.status for answer in answers] == [200, 200]
+    refused = await shop.buy(user, products[0], amount=87, key="once")
+    assert (refused.status, refused.code) == (422, 42200)
+    await kafka_drained(kafka)
+    for product, answer in zip(products, answers, strict=True):
+        order = await shop.settled(answer.data["orderID"])
+        assert (order["status"], order["productID"], order["amount"]) == (PLACED, product, 88)
+        assert await shop.redis.get(flow.flash_stock(product, await sale_id(shop, product))) == b"4"
+
+
 async def test_the_same_key_after_the_sale_is_sold_out(shop):
     user, product = new_number(), await shop.flash_sale(2, limit=1)
     first = await shop.buy(user, product, key="once")

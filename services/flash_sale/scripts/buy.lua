@@ -1,9 +1,9 @@
 -- One batch of buyers of one product: refuse, or take a unit each, note the accepted orders, and set the barrier.
 -- KEYS  1 pointer to the current sale, 2 barrier of the gid, 3 list of what the gid accepted
 -- ARGV  1 prefix of the product's keys, 2 seconds to keep barriers and repeatable ids, 3 first letter of repeatable order
---       ids, then user id, order id, order for each buyer
+--       ids, then user id, amount, order id, order for each buyer
 -- Gives -1 when the gid is spent; else the units left, an answer for each buyer (1 accepted, 0 sold out, 2 limit
--- reached), and how many units were taken.
+-- reached, 3 another purchase has this id), and how many units were taken.
 if redis.call('EXISTS', KEYS[2]) == 1 then
   return -1
 end
@@ -14,14 +14,14 @@ local prefix = ARGV[1] .. ':' .. (sale or '0')
 local left = tonumber(redis.call('GET', prefix .. ':stock') or 0)
 local limit = tonumber(redis.call('GET', prefix .. ':limit') or 0)
 local accepted = 0
-for i = 4, #ARGV, 3 do
-  local user, order = ARGV[i], ARGV[i + 1]
+for i = 4, #ARGV, 4 do
+  local user, amount, order = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local repeatable = string.sub(order, 1, 1) == ARGV[3] and ARGV[1] .. ':order:' .. order
+  local before = repeatable and redis.call('GET', repeatable)
   local answer
-  if
-    redis.call('SISMEMBER', prefix .. ':orders', order) == 1
-    or (repeatable and redis.call('EXISTS', repeatable) == 1)
-  then
+  if before and before ~= amount then
+    answer = 3
+  elseif before or redis.call('SISMEMBER', prefix .. ':orders', order) == 1 then
     answer = 1 -- a repeat of what was accepted before
   elseif left - accepted <= 0 then
     answer = 0
@@ -35,10 +35,10 @@ for i = 4, #ARGV, 3 do
     accepted = accepted + 1
     redis.call('SADD', prefix .. ':orders', order)
     if repeatable then -- known beyond this sale
-      redis.call('SET', repeatable, sale, 'EX', ARGV[2])
+      redis.call('SET', repeatable, amount, 'EX', ARGV[2])
     end
     redis.call('HINCRBY', prefix .. ':buyers', user, 1)
-    redis.call('RPUSH', KEYS[3], ARGV[i + 2])
+    redis.call('RPUSH', KEYS[3], ARGV[i + 3])
   end
   answers[#answers + 1] = answer
 end

@@ -12,6 +12,7 @@ from services.common import rest
 from services.common.errors import StockInsufficient, TooLarge, Unavailable
 from services.common.http_body import MAX_BODY
 from services.common.ids import derived_id
+from services.common.pb.eshop.flash_sale.v1 import flash_sale_pb2
 from services.common.pb.eshop.order.v1 import order_pb2
 from services.common.rpc import bind
 from tests.asgi import request
@@ -58,6 +59,28 @@ async def test_a_key_gives_the_same_order_id_to_the_same_user_and_call(app, shop
     first, again, other_call, other_user = (got.order_id for got in shop.requests)
     assert first == again == derived_id("eshop.order.v1.OrderService.Submit", "1", "k 1")
     assert len({first, other_call, other_user}) == 3
+
+
+async def test_a_key_gives_no_purchase_of_one_product_the_id_of_another_s():
+    """The products' sales know nothing of each other: neither could tell that the id is taken."""
+    bought = []
+
+    class FlashSales:
+        def __getattr__(self, name):
+            async def buy(got):
+                bought.append(got.order_id)
+                return flash_sale_pb2.BuyResponse(order_id=got.order_id)
+
+            return buy
+
+    service = flash_sale_pb2.DESCRIPTOR.services_by_name["FlashSaleService"]
+    app = rest.application(rest.routes("flash_sale", bind(service, FlashSales())))
+    key = [("idempotency-key", "k 1")]
+    for product in (7, 7, 8):
+        body = b'{"userID":1,"productID":%d,"amount":5}' % product
+        await request(app, "POST", "/api/v1/flashSale", body, headers=key)
+    first, again, other = bought
+    assert first == again != other
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "tab\there", "café", "\x7f"])

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from services.common.errors import LimitReached, SoldOut, Unavailable, UnknownOutcome
+from services.common.errors import KeyReused, LimitReached, SoldOut, Unavailable, UnknownOutcome
 from services.common.ids import new_id
 from services.common.pb.eshop.flash_sale.v1.flash_sale_pb2 import BuyRequest, OpenRequest
 from services.common.pb.eshop.order.v1.branches_pb2 import SOURCE_FLASH_SALE, NewOrder
@@ -64,6 +64,11 @@ async def test_accepted_units_are_submitted():
     assert world.steps == ["prepare", "take", "submit"]
     assert (answers[0], answers[2]) == (buyers[0].order_id, buyers[2].order_id)
     assert isinstance(answers[1], LimitReached)
+
+
+async def test_a_key_that_was_used_for_another_amount():
+    _, _, answers = await sell(World([5, 3, 0]), 1)
+    assert isinstance(answers[0], KeyReused)
 
 
 async def test_nothing_accepted_is_aborted():
@@ -132,8 +137,8 @@ async def test_what_the_script_is_told():
     _, [buyer], _ = await sell(world, 1)
     assert world.gid.startswith("{flash:7}-")
     assert world.keys == ["{flash:7}:sale", f"{world.gid}-00-msg-01", f"{{flash:7}}:accepted:{world.gid}"]
-    tag, _, _, user, order_id, order = world.arguments
-    assert (tag, user, order_id) == ("{flash:7}", 1, buyer.order_id)
+    tag, _, _, user, amount, order_id, order = world.arguments
+    assert (tag, user, amount, order_id) == ("{flash:7}", 1, 88, buyer.order_id)
     assert NewOrder.FromString(order) == NewOrder(
         order_id=buyer.order_id, user_id=1, product_id=7, product_count=1, amount=88, source=SOURCE_FLASH_SALE
     )
