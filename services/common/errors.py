@@ -25,6 +25,7 @@ metadata `eshop-code`; in an answer to DTM it leads the message, `[40902] …`, 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import ClassVar
 
 import grpc
@@ -38,13 +39,14 @@ _REASON_LIMIT = 300
 
 
 class ShopError(Exception):
-    """An error with a code; `message` is a sentence for the caller and holds no secret."""
+    """An error with a code; `message` is a sentence for the caller and holds no secret, `data` what to go on with."""
 
     code: ClassVar[int] = errors_pb2.ERROR_CODE_INTERNAL
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, data: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.data = data or {}
 
     @property
     def http_status(self) -> int:
@@ -149,15 +151,16 @@ def grpc_status(error: ShopError) -> grpc.StatusCode:
     return _GRPC_STATUS.get(error.http_status, grpc.StatusCode.INTERNAL)
 
 
-def from_grpc(error: grpc.aio.AioRpcError) -> ShopError:
-    """What a failed call to another service means to our caller."""
+def from_grpc(error: grpc.aio.AioRpcError, changes: bool = False) -> ShopError:
+    """What a failed call to another service means to our caller. `changes`: the call may have had an effect before its
+    connection was lost."""
     for key, value in error.trailing_metadata() or ():
         if key == CODE_METADATA:
             return from_code(int(value), error.details() or "")
     status = error.code()
-    if status is grpc.StatusCode.UNAVAILABLE:
+    if status is grpc.StatusCode.UNAVAILABLE and not changes:
         return Unavailable("a service cannot be reached; try again")
-    if status in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
+    if status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
         return UnknownOutcome("a service did not answer in time; the outcome is unknown")
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return TooLarge(error.details() or "the message is too large")

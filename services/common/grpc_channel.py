@@ -133,9 +133,9 @@ def _service_config(services: tuple[ServiceDescriptor, ...]) -> dict[str, object
     return config
 
 
-async def answer(call: Awaitable[Answer]) -> Answer:
-    """The answer of a stub's call; its failure as an error of the tree."""
+async def answer(call: Awaitable[Answer], changes: bool = False) -> Answer:
+    """The answer of a stub's call; its failure as an error of the tree, as from_grpc says."""
     try:
         return await call
     except grpc.aio.AioRpcError as error:
-        raise from_grpc(error) from error
+        raise from_grpc(error, changes) from error

@@ -26,6 +26,9 @@ from services.common.swagger_ui import swagger_ui_routes
 
 PATH = "/apis/openapi.json"
 
+# What errors carry: nothing, or, where the outcome is unknown, the order id to ask with.
+_NOTHING: Schema = {"type": "object", "maxProperties": 0}
+_ORDER_ID: Schema = {"type": "object", "properties": {"orderID": {"type": "string"}}, "additionalProperties": False}
 _KEY_PARAMETER = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -120,7 +123,7 @@ class _Document:
             properties: dict[str, Schema] = {
                 "code": {"type": "integer", "enum": [code for code, _ in codes]},
                 "msg": {"type": "string", "description": "A sentence for the caller."},
-                "data": {"type": "object", "maxProperties": 0},
+                "data": _ORDER_ID if status == HTTPStatus.GATEWAY_TIMEOUT else _NOTHING,
             }
             text = f"{HTTPStatus(status).phrase}\n\n" + "\n".join(lines)
             responses[f"Error{status}"] = _json_response(text, properties)

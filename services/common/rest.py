@@ -138,4 +138,4 @@ async def _answer_and_drop(receive: Receive, send: Send, error: ShopError) -> No
 
 
 def _envelope(error: ShopError) -> bytes:
-    return msgspec.json.encode({"code": int(error.code), "msg": error.message, "data": {}})
+    return msgspec.json.encode({"code": int(error.code), "msg": error.message, "data": error.data})

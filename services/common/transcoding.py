@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from starlette.types import Receive, Scope
 
-from services.common.errors import Invalid
+from services.common.errors import Invalid, UnknownOutcome
 from services.common.http_body import read_body
 from services.common.http_rules import HttpRule
 from services.common.ids import derived_id, new_id
@@ -24,11 +24,18 @@ def transcode(rpc: Rpc, rule: HttpRule) -> Call:
     """The call behind a route: gives the answer's data as JSON, or raises a ShopError or Disconnected."""
     build = _request_builder(rpc, rule)
     write = _response_writer(rpc, rule)
-    call, reads_body = rpc.call, rule.reads_body
+    call, reads_body, id_field = rpc.call, rule.reads_body, rule.id_field
 
     async def run(scope: Scope, receive: Receive) -> bytes:
         body = await read_body(scope, receive) if reads_body else b""
-        return write(await call(build(scope, body)))
+        request = build(scope, body)
+        try:
+            return write(await call(request))
+        except UnknownOutcome as error:
+            if id_field is None:
+                raise
+            known = {id_field.json_name: getattr(request, id_field.name)}
+            raise UnknownOutcome(error.message, known) from error
 
     return run
 

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -58,9 +59,11 @@ def _single(channel: GrpcChannel, method: MethodDescriptor, seconds: float) -> C
         response_deserializer=GetMessageClass(method.output_type).FromString,
     )
 
+    changes = method.GetOptions().idempotency_level != MethodOptions.NO_SIDE_EFFECTS
+
     async def forward(request: Message) -> Any:
         await channel.reach()
-        return await answer(call(request, timeout=seconds))
+        return await answer(call(request, timeout=seconds), changes)
 
     return forward
 

@@ -88,7 +88,8 @@ class StockService:
                     limit_per_user=request.limit_per_user,
                 ),
                 timeout=_OPEN_SECONDS,
-            )
+            ),
+            changes=True,
         )
         return stock_pb2.SetFlashSaleResponse(sale_id=sale_id)
 

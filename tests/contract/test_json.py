@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.common import errors, rest
+from services.common.ids import derived_id
 from services.common.pb.eshop.coupon.v1 import coupon_pb2
 from services.common.pb.eshop.flash_sale.v1 import flash_sale_pb2
 from services.common.pb.eshop.order.v1 import order_pb2
@@ -126,6 +127,8 @@ async def test_answers(module, service, method, path, body, response, expected):
     assert (answer.status, answer.body) == (200, expected)
 
 
+BOUGHT = ("eshop.flash_sale.v1.FlashSaleService.Buy", "1", "1")  # the call, the user and the product
+
 ERRORS = [
     (errors.SoldOut("sold out"), 409, b'{"code":40901,"msg":"sold out","data":{}}'),
     (errors.StockInsufficient("too few units"), 409, b'{"code":40902,"msg":"too few units","data":{}}'),
@@ -138,7 +141,11 @@ ERRORS = [
     (errors.InvalidQuery("no column"), 400, b'{"code":40002,"msg":"no column","data":{}}'),
     (errors.KeyReused("another request"), 422, b'{"code":42200,"msg":"another request","data":{}}'),
     (errors.Unavailable("try again"), 503, b'{"code":50300,"msg":"try again","data":{}}'),
-    (errors.UnknownOutcome("ask"), 504, b'{"code":50400,"msg":"ask","data":{}}'),
+    (
+        errors.UnknownOutcome("ask"),
+        504,
+        b'{"code":50400,"msg":"ask","data":{"orderID":"%s"}}' % derived_id(*BOUGHT, "a key").encode(),
+    ),
     (ZeroDivisionError("division by zero"), 500, b'{"code":50000,"msg":"internal error","data":{}}'),
 ]
 
@@ -146,8 +153,14 @@ ERRORS = [
 @pytest.mark.parametrize(("error", "status", "expected"), ERRORS, ids=lambda value: type(value).__name__)
 async def test_errors(error, status, expected):
     app = app_of(flash_sale_pb2, "FlashSaleService", Canned(error))
-    answer = await request(app, "POST", "/api/v1/flashSale", b'{"userID":1,"productID":1,"amount":100}')
+    answer = await request(app, "POST", "/api/v1/flashSale", b'{"userID":1,"productID":1,"amount":100}', headers=KEY)
     assert (answer.status, answer.body) == (status, expected)
+
+
+async def test_an_unknown_outcome_that_concerns_no_order():
+    app = app_of(user_pb2, "UserService", Canned(errors.UnknownOutcome("ask")))
+    answer = await request(app, "DELETE", "/api/v1/user/7")
+    assert (answer.status, answer.body) == (504, b'{"code":50400,"msg":"ask","data":{}}')
 
 
 REFUSALS = [

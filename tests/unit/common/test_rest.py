@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from services.common import rest
-from services.common.errors import StockInsufficient, TooLarge, Unavailable
+from services.common.errors import StockInsufficient, TooLarge, Unavailable, UnknownOutcome
 from services.common.http_body import MAX_BODY
 from services.common.ids import derived_id
 from services.common.pb.eshop.flash_sale.v1 import flash_sale_pb2
@@ -81,6 +81,16 @@ async def test_a_key_gives_no_purchase_of_one_product_the_id_of_another_s():
         await request(app, "POST", "/api/v1/flashSale", body, headers=key)
     first, again, other = bought
     assert first == again != other
+
+
+async def test_an_unknown_outcome_tells_the_order_id_to_ask_with():
+    shop = Shop(UnknownOutcome("ask for it later"))
+    answer = await request(app_of(shop), "POST", "/api/v1/order/submit", SUBMIT)
+    assert answer.status == 504
+    assert answer.json == {
+        "code": 50400, "msg": "ask for it later", "data": {"orderID": shop.requests[0].order_id},
+    }  # fmt: skip
+    assert (await request(app_of(shop), "GET", "/api/v1/order/abc")).json["data"] == {}
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "tab\there", "café", "\x7f"])

@@ -25,6 +25,8 @@ class Orders:
         self.hold.set()
 
     async def get(self, request):
+        self.began.set()
+        await self.hold.wait()
         return order_pb2.GetResponse(order=an_order(order_id=request.order_id))
 
     async def submit_many(self, request):
@@ -52,15 +54,20 @@ async def orders():
 
 
 @pytest.fixture
-async def calls(orders, unused_tcp_port):
+async def server(orders, unused_tcp_port):
     server = GrpcServer(unused_tcp_port)
     server.add_service(ORDER_SERVICE, orders)
     await server.start()
+    yield server
+    await server.stop(0)
+
+
+@pytest.fixture
+async def calls(server, unused_tcp_port):
     channel = GrpcChannel("order", f"127.0.0.1:{unused_tcp_port}")
     batches = {"SubmitMany": Batches(in_flight=1)}
     yield {rpc.method.name: rpc.call for rpc in forwarded(channel, ORDER_SERVICE, 2.0, batches)}
     await channel.close()
-    await server.stop(0)
 
 
 def submit(user, product=2, **fields):
@@ -126,3 +133,17 @@ async def test_a_service_that_is_silent_is_an_unknown_outcome(calls, orders):
     with pytest.raises(UnknownOutcome):
         await calls["Submit"](submit(1))
     orders.hold.set()
+
+
+@pytest.mark.parametrize(
+    ("name", "request_", "error"),
+    [("Submit", submit(1), UnknownOutcome), ("Get", order_pb2.GetRequest(order_id="x"), Unavailable)],
+)
+async def test_a_call_that_was_lost_on_its_way_may_have_changed_something(calls, orders, server, name, request_, error):
+    """Unavailable says that nothing was changed: true of what only reads."""
+    orders.hold.clear()
+    waiting = asyncio.create_task(calls[name](request_))
+    await orders.began.wait()
+    await server.stop(0)
+    with pytest.raises(error):
+        await waiting
