@@ -15,7 +15,8 @@ async def wire(runtime: Runtime) -> None:
     for name, target in settings.targets().items():
         service = public_service(name)
         channel = await runtime.open(GrpcChannel(name.replace("_", "-"), target, service))
-        runtime.forward(forwarded(channel, service, settings.call_seconds, settings.batches))
+        in_flight, pace = settings.batches_in_flight, settings.batch_pace
+        runtime.forward(forwarded(channel, service, settings.call_seconds, in_flight, pace))
 
 
 run("gateway", settings, wire)

@@ -5,7 +5,7 @@ A call whose proto names a batch travels with others: requests that wait while o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -19,7 +19,6 @@ from services.common.errors import ShopError, from_code
 from services.common.grpc_channel import GrpcChannel, answer
 from services.common.pb.eshop.options.v1 import options_pb2
 from services.common.rpc import Rpc, grpc_path, make_rpc
-from services.gateway.settings import Batches
 
 MAX_BATCH = 512
 
@@ -33,9 +32,9 @@ def public_service(name: str) -> ServiceDescriptor:
 
 
 def forwarded(
-    channel: GrpcChannel, service: ServiceDescriptor, seconds: float, batches: Mapping[str, Batches]
+    channel: GrpcChannel, service: ServiceDescriptor, seconds: float, in_flight: int, pace: float
 ) -> list[Rpc]:
-    """The service's public calls. `seconds` bound each; `batches` by the name of the call that takes a batch."""
+    """The service's public calls. `seconds` bound each; `in_flight` and `pace` are their batchers'."""
     found = []
     for method in service.methods:
         if not method.GetOptions().HasExtension(options_pb2.gateway):
@@ -43,8 +42,7 @@ def forwarded(
         gateway = method.GetOptions().Extensions[options_pb2.gateway]
         if gateway.batch:
             batch = service.methods_by_name[gateway.batch]
-            travel = batches.get(batch.name, Batches())
-            call = _batched(_single(channel, batch, seconds), batch, gateway.batch_by, travel)
+            call = _batched(_single(channel, batch, seconds), batch, gateway.batch_by, in_flight, pace)
             found.append(make_rpc(method, call))  # one bad member would fail a batch: its rules are checked here
         else:
             call = _single(channel, method, seconds)
@@ -68,7 +66,7 @@ def _single(channel: GrpcChannel, method: MethodDescriptor, seconds: float) -> C
     return forward
 
 
-def _batched(call: Call, method: MethodDescriptor, batch_by: str, travel: Batches) -> Call:
+def _batched(call: Call, method: MethodDescriptor, batch_by: str, in_flight: int, pace: float) -> Call:
     request_class: Any = GetMessageClass(method.input_type)
 
     async def run(requests: list[Message]) -> Sequence[Message | ShopError]:
@@ -76,7 +74,7 @@ def _batched(call: Call, method: MethodDescriptor, batch_by: str, travel: Batche
         return [_member(result) for result in response.results]
 
     batchers: BatcherGroup[object, Message, Message] = BatcherGroup(
-        f"gateway.{method.name}", run, max_items=MAX_BATCH, in_flight=travel.in_flight, pace=travel.pace
+        f"gateway.{method.name}", run, max_items=MAX_BATCH, in_flight=in_flight, pace=pace
     )
 
     async def add(request: Message) -> Message:

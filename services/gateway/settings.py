@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from services.common.settings import ProcessSettings
-
-
-class Batches(BaseModel):
-    """How the requests of one call travel together: batches in flight, and seconds from one crowd's batch to the next.
-
-    Few in flight: small batches waste the commits behind them.
-    """
-
-    in_flight: int = Field(2, ge=1)
-    pace: float = Field(0, ge=0, le=1)
 
 
 class Settings(ProcessSettings):
@@ -31,14 +21,10 @@ class Settings(ProcessSettings):
     flash_sale_grpc: str = "127.0.0.1:30682"
     # Seconds that a call may take: more than a submit waits for its outcome.
     call_seconds: float = 15
-    batches: dict[str, Batches] = Field(
-        default={
-            "SubmitMany": Batches(in_flight=2),
-            # Answered so soon that their batches would stay small.
-            "SendSubmitNotifyMany": Batches(in_flight=3, pace=0.01),
-            "BuyMany": Batches(in_flight=2, pace=0.02),
-        }
-    )
+    # Batches of a call in flight. Few: small batches waste the commits behind them.
+    batches_in_flight: int = Field(2, ge=1)
+    # Least seconds from one crowd's batch to the next: what is answered sooner would go on in small batches.
+    batch_pace: float = Field(0.02, ge=0, le=1)
 
     def targets(self) -> dict[str, str]:
         """`host:port` of each service behind the gateway, by its folder's name."""

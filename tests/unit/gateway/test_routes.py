@@ -11,7 +11,6 @@ from services.common.grpc_channel import GrpcChannel
 from services.common.grpc_server import GrpcServer
 from services.common.pb.eshop.order.v1 import order_pb2
 from services.gateway.routes import forwarded
-from services.gateway.settings import Batches
 from tests.unit.common.shop import ORDER_SERVICE, an_order
 
 
@@ -65,8 +64,7 @@ async def server(orders, unused_tcp_port):
 @pytest.fixture
 async def calls(server, unused_tcp_port):
     channel = GrpcChannel("order", f"127.0.0.1:{unused_tcp_port}")
-    batches = {"SubmitMany": Batches(in_flight=1)}
-    yield {rpc.method.name: rpc.call for rpc in forwarded(channel, ORDER_SERVICE, 2.0, batches)}
+    yield {rpc.method.name: rpc.call for rpc in forwarded(channel, ORDER_SERVICE, 2.0, in_flight=1, pace=0)}
     await channel.close()
 
 
