@@ -28,6 +28,9 @@ _PATIENCE = 3.0
 # After so many seconds without a connection a channel is made anew: gRPC asks DNS for a name without addresses ever
 # less often, in the end every two minutes, and no option shortens that.
 _RENEW_SECONDS = 3.0
+# More than any call may take: a server that stops still answers what it has in hand, and a channel that closes cancels
+# its calls, which no caller expects.
+_RETIRE_SECONDS = 60.0
 
 
 class GrpcChannel:
@@ -84,7 +87,7 @@ class GrpcChannel:
         now = time.monotonic()
         self._lost_at = self._lost_at or now
         if now - max(self._made_at, self._lost_at) > _RENEW_SECONDS:
-            retiring = asyncio.create_task(self._current.close(_RENEW_SECONDS))
+            retiring = asyncio.create_task(self._current.close(_RETIRE_SECONDS))
             self._retiring.add(retiring)
             retiring.add_done_callback(self._retiring.discard)
             self._connect()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -13,7 +14,8 @@ from services.common import grpc_channel
 from services.common.errors import Unavailable
 from services.common.grpc_channel import GrpcChannel, _service_config
 from services.common.grpc_server import GrpcServer
-from tests.unit.common.shop import ORDER_SERVICE
+from services.common.pb.eshop.order.v1 import order_pb2, order_pb2_grpc
+from tests.unit.common.shop import ORDER_SERVICE, Shop
 
 
 @pytest.fixture
@@ -78,6 +80,30 @@ async def test_a_channel_without_connection_is_made_anew_under_its_stubs(channel
     await server.set_serving(True)
     assert (await call(HealthCheckRequest(), timeout=5)).status == HealthCheckResponse.SERVING
     await server.stop(0)
+
+
+async def test_a_channel_that_is_made_anew_cancels_no_call(channel, unused_tcp_port, monkeypatch):
+    """A server that stops still answers the calls in its hands; a cancelled one would leave a batch without results."""
+    monkeypatch.setattr(grpc_channel, "_RENEW_SECONDS", 0.1)
+    shop = Shop()
+    shop.held = asyncio.Event()
+    server = GrpcServer(unused_tcp_port)
+    server.add_service(ORDER_SERVICE, shop)
+    await server.start()
+    await channel.reach()
+    stub = order_pb2_grpc.OrderServiceStub(channel.channel)
+    first, call = channel._current, asyncio.ensure_future(stub.Get(order_pb2.GetRequest(order_id="x"), timeout=10))
+    await asyncio.sleep(0.2)
+    stopping = asyncio.create_task(server.stop(5))
+    while channel._current is first:
+        await asyncio.sleep(0.05)
+        with suppress(Unavailable):
+            await channel.check()
+    await asyncio.sleep(0.5)
+    assert shop.requests
+    shop.held.set()
+    assert (await call).order.order_id == "x"
+    await stopping
 
 
 async def test_a_connected_channel_stays(channel, unused_tcp_port, monkeypatch):
