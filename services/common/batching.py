@@ -25,8 +25,8 @@ Result = TypeVar("Result")
 # Results in the order of the items; a ShopError is the result of an item that failed alone.
 RunBatch = Callable[[list[Item]], Awaitable[Sequence[Result | ShopError]]]
 
-# A batch of so many or more is a crowd's.
-_CROWD = 4
+# A batch of so many or more is a crowd's; whoever comes alone, again and again, makes batches of one.
+_CROWD = 2
 
 
 class Batcher(Generic[Item, Result]):

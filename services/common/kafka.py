@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
 import structlog
@@ -136,11 +137,20 @@ def _record_batches(
 class BatchConsumer:
     """A resource and a loop: hands records of some topics to a handler, at most `max_records` at a time.
 
-    An error of the handler leaves the offsets where they are; the same records come again after a pause.
+    After a batch that was not full the next one starts `pace` seconds later or more, so that records which trickle in
+    are not handled one by one: nobody waits for them as for an answer. An error of the handler leaves the offsets where
+    they are; the same records come again after a pause.
     """
 
     def __init__(
-        self, settings: KafkaSettings, *, topics: Sequence[str], group: str, max_records: int, handler: Handler
+        self,
+        settings: KafkaSettings,
+        *,
+        topics: Sequence[str],
+        group: str,
+        max_records: int,
+        handler: Handler,
+        pace: float = 0,
     ) -> None:
         self.name = f"kafka group {group}"
         self._settings = settings
@@ -148,6 +158,7 @@ class BatchConsumer:
         self._group = group
         self._max_records = max_records
         self._handler = handler
+        self._pace = pace
         self._connected = False
 
     async def open(self) -> None:
@@ -206,12 +217,15 @@ class BatchConsumer:
             records = [record for batch in fetched.values() for record in batch]
             if not records:
                 continue
+            began = time.monotonic()
             senders = (traces.sender(record.headers) for record in records)
             with traces.batch(f"process {records[0].topic}", senders, SpanKind.CONSUMER):
                 await self._handler(records, redelivery.possible(fetched))
                 await consumer.commit({partition: batch[-1].offset + 1 for partition, batch in fetched.items()})
             for partition, batch in fetched.items():
                 metrics.KAFKA_CONSUMED.labels(partition.topic).inc(len(batch))
+            if len(records) < self._max_records:
+                await _wait(stopping, began + self._pace - time.monotonic())
 
 
 class Redelivery(ConsumerRebalanceListener):  # type: ignore[misc]

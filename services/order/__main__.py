@@ -51,7 +51,12 @@ async def wire(runtime: Runtime) -> None:
     handler = OrderConsumer(placement, publisher).handle
     for topic in flow.ORDER_TOPICS:  # one loop each: neither topic waits for the other
         consumer = BatchConsumer(
-            settings, topics=[topic], group=flow.PLACEMENT_GROUP, max_records=MAX_RECORDS, handler=handler
+            settings,
+            topics=[topic],
+            group=flow.PLACEMENT_GROUP,
+            max_records=MAX_RECORDS,
+            handler=handler,
+            pace=settings.consumer_pace,
         )
         runtime.loop(topic, (await runtime.open(consumer)).run)
 

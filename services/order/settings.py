@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from services.common.settings import KafkaSettings, MysqlSettings
 
 
@@ -17,3 +19,5 @@ class Settings(MysqlSettings, KafkaSettings):
     placement_in_flight: int = 1
     # Seconds that a submit waits for its outcome.
     placement_patience: float = 8
+    # Least seconds from one batch of records to the next, where records trickle in.
+    consumer_pace: float = Field(0.05, ge=0, le=10)

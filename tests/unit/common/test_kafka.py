@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -73,9 +74,11 @@ def broker(monkeypatch):
     return Fresh
 
 
-async def consume(handler, until, max_records=2):
+async def consume(handler, until, max_records=2, **options):
     stopping = asyncio.Event()
-    consumer = BatchConsumer(KafkaSettings(), topics=["t"], group="g", max_records=max_records, handler=handler)
+    consumer = BatchConsumer(
+        KafkaSettings(), topics=["t"], group="g", max_records=max_records, handler=handler, **options
+    )
     running = asyncio.create_task(consumer.run(stopping))
     async with asyncio.timeout(5):
         while not until():  # noqa: ASYNC110 - what is waited for has no event
@@ -106,6 +109,20 @@ async def test_a_failed_batch_comes_again_and_nothing_behind_it_first(broker):
     await consume(handler, lambda: broker.committed == 5)
     assert batches == [[0, 1], [2, 3], [2, 3], [4]]
     assert broker.made == 2
+
+
+async def test_records_that_trickle_in_gather_and_a_backlog_does_not_wait(broker):
+    broker.end = 9
+    times = []
+
+    async def handler(records, redelivered):
+        times.append(time.monotonic())
+        if len(records) < 4:
+            broker.end += 1
+
+    await consume(handler, lambda: len(times) == 4, max_records=4, pace=0.3)
+    assert times[2] - times[0] < 0.3  # behind full ones
+    assert times[3] - times[2] >= 0.3
 
 
 async def test_stopping_finishes_the_batch_in_hand(broker):
