@@ -116,7 +116,10 @@ class Batcher(Generic[Item, Result]):
         start = time.perf_counter()
         try:
             with traces.batch(self._span_name, origins):
-                results: Sequence[Result | ShopError] = await self._run(items)
+                try:
+                    results: Sequence[Result | ShopError] = await self._run(items)
+                finally:
+                    self._duration.observe(time.perf_counter() - start, traces.exemplar())
             if len(results) != len(items):
                 raise RuntimeError(f"{len(items)} items gave {len(results)} results")
         except Exception as error:
@@ -125,7 +128,6 @@ class Batcher(Generic[Item, Result]):
         else:
             for future, result in zip(futures, results, strict=True):
                 _settle(future, result)
-        self._duration.observe(time.perf_counter() - start)
 
     def _take(self) -> tuple[list[Item], list[asyncio.Future[Result]], list[Span | None]]:
         items: list[Item] = []
@@ -137,7 +139,7 @@ class Batcher(Generic[Item, Result]):
             items.append(item)
             futures.append(future)
             origins.append(origin)
-            self._wait.observe(now - since)
+            self._wait.observe(now - since, traces.exemplar_of(origin))
         if len(items) >= _CROWD:
             self._next_start = now + self._pace
         self._size.observe(len(items))

@@ -13,6 +13,8 @@ from services.common.telemetry import metrics
 log = structlog.get_logger()
 
 _SECONDS = 5.0
+# Without partitions: a consumer that fails at once, again and again, has them for a second or so each time.
+_SECONDS_UNASSIGNED = 0.2
 
 
 async def watch(consumer: AIOKafkaConsumer) -> None:
@@ -29,7 +31,7 @@ async def watch(consumer: AIOKafkaConsumer) -> None:
                 shown = set(lags)
                 for partition, lag in lags.items():
                     metrics.KAFKA_LAG.labels(partition.topic, str(partition.partition)).set(lag)
-            await asyncio.sleep(_SECONDS)
+            await asyncio.sleep(_SECONDS if consumer.assignment() else _SECONDS_UNASSIGNED)
     finally:
         _forget(shown)
 

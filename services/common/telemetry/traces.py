@@ -60,7 +60,12 @@ def trace_id() -> str:
 
 def exemplar() -> dict[str, str] | None:
     """The current trace as an exemplar of a histogram."""
-    return {"trace_id": trace_id()} if _current.get() else None
+    return exemplar_of(_current.get())
+
+
+def exemplar_of(span: Span | None) -> dict[str, str] | None:
+    """A sampled span's trace as an exemplar; None without one."""
+    return {"trace_id": format_trace_id(span.get_span_context().trace_id)} if span else None
 
 
 def headers() -> dict[str, str]:

@@ -63,6 +63,19 @@ async def test_lag_is_what_is_not_committed_and_moved_partitions_disappear(quick
     assert shown() == {}
 
 
+async def test_lag_shows_as_soon_as_there_are_partitions(monkeypatch):
+    """A consumer that fails at its first batch and starts again would else never show what waits for it."""
+    monkeypatch.setattr(consumer_lag, "_SECONDS_UNASSIGNED", 0.01)
+    consumer = Consumer({}, {0: 4})
+    watch = asyncio.create_task(consumer_lag.watch(consumer))
+    await asyncio.sleep(0.05)
+    consumer.ends = {0: 10}
+    await asyncio.sleep(0.1)
+    assert shown() == {0: 6}
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+
+
 def sample(name, **labels):
     return REGISTRY.get_sample_value(name, labels) or 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from concurrent import futures
 
 import grpc
@@ -13,6 +14,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
+from prometheus_client import REGISTRY
+from prometheus_client.openmetrics.exposition import generate_latest
 
 from services.common.batching import Batcher
 from services.common.settings import ProcessSettings
@@ -147,6 +150,31 @@ async def test_a_batch_links_to_its_members_and_they_to_it(exporter):
     assert {link.context.span_id for link in batch.links} == {member.context.span_id for member in members}
     assert all([link.context.span_id for link in member.links] == [batch.context.span_id] for member in members)
     assert batch.attributes["batch.items"] == 4
+
+
+async def test_the_times_of_batches_lead_to_the_traces_of_their_members(exporter):
+    async def run(items):
+        return items
+
+    batcher = Batcher("exemplars", run, max_items=10, in_flight=1)
+
+    async def ask(sampled):
+        if not sampled:
+            return await batcher.add(1)
+        with request():
+            return await batcher.add(1)
+
+    await asyncio.gather(ask(False))
+    assert exemplars_of_batches() == []
+    await asyncio.gather(ask(False), ask(True))
+    [trace_id] = {format(span.context.trace_id, "032x") for span in exporter.get_finished_spans()}
+    assert exemplars_of_batches() == [("duration", trace_id), ("wait", trace_id)]
+
+
+def exemplars_of_batches():
+    text = generate_latest(REGISTRY).decode()
+    found = re.findall(r'eshop_batch_(\w+)_seconds_bucket\{batcher="exemplars",.*trace_id="(\w+)"', text)
+    return sorted(found)
 
 
 async def test_a_batch_of_nobody_sampled_is_in_nobodys_trace(exporter):
