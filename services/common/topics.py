@@ -12,10 +12,10 @@ from typing import Any
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from services.common.flow import TOPICS
-from services.common.settings import KafkaSettings
+from services.common.settings import KafkaSettings, load
 
 DEAD_LETTER_RETENTION = 4  # times as long: somebody has to look at them
 
@@ -73,10 +73,7 @@ def _configs(name: str, settings: TopicSettings) -> dict[str, str]:
 
 
 def main() -> None:
-    try:
-        settings = TopicSettings()
-    except ValidationError as error:
-        raise SystemExit(f"settings: {error}") from None
+    settings = load(TopicSettings)
     started = time.monotonic()
     try:
         new = create(settings)
