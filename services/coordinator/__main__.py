@@ -5,11 +5,12 @@ from __future__ import annotations
 from services.common.redis import Redis
 from services.common.runtime import Runtime, run
 from services.common.settings import MysqlSettings, RedisSettings, load
+from services.coordinator import metrics
 from services.coordinator.branch_calls import BranchCaller
 from services.coordinator.coordinator import Coordinator
 from services.coordinator.cron import Cron
 from services.coordinator.grpc_api import SERVICE, DtmService
-from services.coordinator.http_api import HttpApi
+from services.coordinator.http_api import VERSION, HttpApi
 from services.coordinator.mysql_pool import MysqlPool
 from services.coordinator.passes import Passes
 from services.coordinator.settings import Settings
@@ -41,6 +42,7 @@ def open_store(settings: Settings) -> Store:
 
 
 async def wire(runtime: Runtime) -> None:
+    metrics.SERVER_INFO.labels(VERSION).set(1)
     store = await runtime.open(open_store(settings))
     caller = await runtime.open(BranchCaller())
     passes = await runtime.open(Passes(store, caller, settings))

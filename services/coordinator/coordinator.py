@@ -22,6 +22,7 @@ from services.coordinator.transaction import (
     ACTION,
     COMPENSATE,
     FAILED,
+    LARGEST,
     MESSAGE,
     PREPARED,
     SAGA,
@@ -236,8 +237,8 @@ def _check(request: Request) -> None:
         raise ValueError(f"payloads: {len(request.payloads)} for {len(request.steps)} steps")
     options = request.options
     for name in ("timeout_to_fail", "retry_interval", "request_timeout", "retry_limit"):
-        if getattr(options, name) < 0:
-            raise ValueError(f"{name}: is negative")
+        if not 0 <= getattr(options, name) <= LARGEST:
+            raise ValueError(f"{name}: expected 0 to {LARGEST}")
 
 
 def _raise_unless_succeeded(trans_type: str, outcome: Outcome | None) -> None:

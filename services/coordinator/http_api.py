@@ -23,7 +23,7 @@ from services.coordinator.transaction import Options
 
 log = structlog.get_logger()
 
-_VERSION = f"eshop {os.environ.get('ESHOP_VERSION', 'dev')}"
+VERSION = f"eshop {os.environ.get('ESHOP_VERSION', 'dev')}"
 _SUCCESS = {"dtm_result": "SUCCESS"}
 _FORBIDDEN_IN_GID = str.maketrans("", "", "\n\r;")
 _PAGE = 100
@@ -100,7 +100,7 @@ class HttpApi:
         ]
 
     async def version(self, _: HttpRequest) -> Any:
-        return {"version": _VERSION}
+        return {"version": VERSION}
 
     async def new_gid(self, _: HttpRequest) -> Any:
         return {**_SUCCESS, "gid": new_gid()}

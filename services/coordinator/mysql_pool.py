@@ -24,6 +24,8 @@ _FIRST_CLIENT_ERROR, _LAST_CLIENT_ERROR = 2000, 2099  # the connection's, not th
 _AWAY = {1040, 1053, 1077, 1152, 1158, 1159, 1160, 1161}
 _ATTEMPTS = 6
 _ACQUIRE_SECONDS = 5.0
+# A machine that is gone sends no farewell: without an end to the wait every writer would hang for ever.
+_ANSWER_SECONDS = 15.0
 
 
 class Refused(ShopError):
@@ -74,7 +76,7 @@ class MysqlPool:
     async def select(self, statement: Statement) -> list[dict[str, Any]]:
         connection = await self._acquire()
         try:
-            async with connection.cursor(DictCursor) as cursor:
+            async with asyncio.timeout(_ANSWER_SECONDS), connection.cursor(DictCursor) as cursor:
                 await cursor.execute(*statement)
                 return list(await cursor.fetchall())
         except Exception as error:
@@ -85,7 +87,7 @@ class MysqlPool:
     async def write(self, statements: Sequence[Statement]) -> list[int]:
         """Runs the statements in one transaction and in one round trip; gives the rows of each.
 
-        Deadlocks and lock waits are tried again. UnknownOutcome when the connection breaks.
+        Deadlocks and lock waits are tried again. UnknownOutcome when the connection breaks or falls silent.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -99,7 +101,7 @@ class MysqlPool:
     async def _write_once(self, statements: Sequence[Statement]) -> list[int]:
         connection = await self._acquire()
         try:
-            async with connection.cursor() as cursor:
+            async with asyncio.timeout(_ANSWER_SECONDS), connection.cursor() as cursor:
                 texts = [cursor.mogrify(*statement) for statement in statements]
                 if len(texts) == 1:  # a transaction by itself
                     await cursor.execute(texts[0])
@@ -111,7 +113,8 @@ class MysqlPool:
                 return counts[:-1]
         except Exception as error:
             with suppress(Exception):
-                await connection.rollback()
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    await connection.rollback()
             raise _translate(error) from error
         finally:
             self._pool_or_fail().release(connection)

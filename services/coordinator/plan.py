@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import msgspec
 
-from services.coordinator.transaction import SAGA
+from services.coordinator.transaction import LARGEST, SAGA
 
 
 class _CustomData(msgspec.Struct):
@@ -31,8 +31,8 @@ def read_plan(trans_type: str, custom_data: str, steps: int) -> Plan:
         data = msgspec.json.decode(custom_data, type=_CustomData) if custom_data else _CustomData()
     except msgspec.MsgspecError as error:
         raise ValueError(f"custom_data: {error}") from None
-    if data.delay < 0:
-        raise ValueError(f"custom_data: delay {data.delay} is negative")
+    if not 0 <= data.delay <= LARGEST:
+        raise ValueError(f"custom_data: delay {data.delay} is negative or too long")
     if trans_type != SAGA:
         return Plan((), (), data.delay)
     before: list[set[int]] = [set() if data.concurrent or step == 0 else {step - 1} for step in range(steps)]

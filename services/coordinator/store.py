@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
+import structlog
 
 from services.coordinator.transaction import Branch, Transaction
+
+log = structlog.get_logger()
+
+Record = TypeVar("Record")
+Read = TypeVar("Read")
 
 
 class StatusConflict(Exception):
@@ -100,3 +106,14 @@ class Store(Protocol):
     async def delete_value(self, category: str, key: str) -> bool: ...
 
     async def list_values(self, category: str, position: str, limit: int) -> tuple[Sequence[KeyValue], str]: ...
+
+
+def readable(records: Iterable[tuple[str, Record]], read: Callable[[Record], Read]) -> list[Read]:
+    """What can be read of what was leased, given by gid: a spoiled record must not hold up those due with it."""
+    found = []
+    for gid, record in records:
+        try:
+            found.append(read(record))
+        except Exception:
+            log.exception("a transaction cannot be read", gid=gid)
+    return found

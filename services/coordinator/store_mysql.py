@@ -27,7 +27,7 @@ from services.coordinator.mysql_rows import (
     time_up,
     update,
 )
-from services.coordinator.store import Filter, KeyValue, StatusConflict, Stored, Submitted
+from services.coordinator.store import Filter, KeyValue, StatusConflict, Stored, Submitted, readable
 from services.coordinator.transaction import PREPARED, SUBMITTED, Branch, Transaction
 
 _DUPLICATE = 1062
@@ -75,7 +75,7 @@ class MysqlStore:
 
     async def load(self, gid: str) -> Stored | None:
         found = await self._select(f"SELECT {STORED_GLOBAL} FROM trans_global WHERE gid=%s", (gid,))
-        return (await self._with_branches(found))[0] if found else None
+        return (await self._with_branches([read_transaction(found[0])]))[0] if found else None
 
     async def lease(self, now: datetime, until: datetime, limit: int) -> list[Stored]:
         moment = time_down(now)
@@ -94,7 +94,7 @@ class MysqlStore:
         if not await self._writes.add([Statement(sql, (owner, time_up(until), *ids, moment))]):
             return []
         mine = await self._select(f"SELECT {STORED_GLOBAL} FROM trans_global WHERE owner=%s", (owner,))
-        return await self._with_branches(mine)
+        return await self._with_branches(readable(((row["gid"], row) for row in mine), read_transaction))
 
     async def make_due(self, later_than: datetime, now: datetime, limit: int) -> tuple[int, bool]:
         found = await self._select(
@@ -173,8 +173,8 @@ class MysqlStore:
     async def _select(self, sql: str, parameters: tuple[Any, ...]) -> list[dict[str, Any]]:
         return await self._pool.select(Statement(sql, parameters))
 
-    async def _with_branches(self, rows: Sequence[dict[str, Any]]) -> list[Stored]:
-        found = {row["gid"]: Stored(read_transaction(row), []) for row in rows}
+    async def _with_branches(self, transactions: Sequence[Transaction]) -> list[Stored]:
+        found = {trans.gid: Stored(trans, []) for trans in transactions}
         if found:
             sql = f"SELECT {STORED_BRANCH} FROM trans_branch_op WHERE gid IN ({marks(found)}) ORDER BY id"
             for row in await self._select(sql, tuple(found)):

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from services.common.errors import ShopError, Unavailable, UnknownOutcome
 from services.common.redis import Redis, Script
-from services.coordinator.store import Filter, KeyValue, StatusConflict, Stored, Submitted
+from services.coordinator.store import Filter, KeyValue, StatusConflict, Stored, Submitted, readable
 from services.coordinator.transaction import Branch, Transaction, seconds_up
 
 _FOLDER = Path(__file__).parent / "scripts"
@@ -91,7 +91,8 @@ class RedisStore:
 
     async def lease(self, now: datetime, until: datetime, limit: int) -> list[Stored]:
         arguments: list[str | bytes | int] = [self._prefix, int(now.timestamp()), seconds_up(until), limit]
-        return [_read_stored(*found) for found in await self._run(_LEASE, [self._due], arguments)]
+        leased = await self._run(_LEASE, [self._due], arguments)
+        return readable(((gid.decode(), found) for gid, *found in leased), lambda found: _read_stored(*found))
 
     async def make_due(self, later_than: datetime, now: datetime, limit: int) -> tuple[int, bool]:
         arguments = [seconds_up(later_than), int(now.timestamp()), limit]

@@ -14,6 +14,7 @@ FINISHED = (SUCCEED, FAILED)
 ACTION, COMPENSATE = "action", "compensate"
 
 MAX_RETRY_INTERVAL = 30
+LARGEST = 2**31 - 1  # what a column holds; more seconds would lead a pass out of the calendar, again and again
 _MAX_REASON = 1024  # characters of the column
 
 

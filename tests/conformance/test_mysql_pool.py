@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 
 import pytest
 
-from services.common.errors import ShopError, Unavailable
+from services.common.errors import ShopError, Unavailable, UnknownOutcome
 from services.common.settings import MysqlSettings
+from services.coordinator import mysql_pool
 from services.coordinator.mysql_pool import MysqlPool, Refused
 from services.coordinator.mysql_rows import Statement
 
 from .coordinators import admin_connection, create_mysql_space, drop_mysql_space
+from .proxy import StoreProxy
 
 INSERT = "INSERT INTO kv (cat, k, v) VALUES ('c', %s, %s)"
 UPDATE = "UPDATE kv SET v=%s WHERE k=%s"
 
 
 @pytest.fixture
-async def pool(stack):
+def space(stack):
     space = create_mysql_space(stack)
-    account = stack.mysql("admin")
+    yield space
+    drop_mysql_space(stack, space)
+
+
+@asynccontextmanager
+async def opened(space):
+    environment = space.environment
     settings = MysqlSettings(
-        mysql_host=account.host,
-        mysql_port=account.port,
-        mysql_user=account.user,
-        mysql_password=account.password,
-        mysql_database=space.environment["STORE_DB"],
+        mysql_host=environment["STORE_HOST"],
+        mysql_port=int(environment["STORE_PORT"]),
+        mysql_user=environment["STORE_USER"],
+        mysql_password=environment["STORE_PASSWORD"],
+        mysql_database=environment["STORE_DB"],
         mysql_pool=4,
     )
     pool = MysqlPool(settings)
     await pool.open()
     yield pool
     await pool.close()
-    drop_mysql_space(stack, space)
+
+
+@pytest.fixture
+async def pool(space):
+    async with opened(space) as pool:
+        yield pool
 
 
 async def values(pool):
@@ -83,6 +96,28 @@ async def test_a_killed_connection_is_replaced(pool, stack):
         await slow
     assert await values(pool) == {"a": "0"}
     assert await pool.write([Statement(UPDATE, ("2", "a"))]) == [1]
+
+
+async def test_a_database_that_falls_silent_is_given_up(space, monkeypatch):
+    """A machine that is gone sends no farewell: without an end to the wait the writers would hang for ever."""
+    monkeypatch.setattr(mysql_pool, "_ANSWER_SECONDS", 0.5, raising=False)
+    proxy = StoreProxy(space)
+    await proxy.open()
+    async with opened(proxy.space) as pool:
+        await pool.write([Statement(INSERT, ("a", "0"))])
+        proxy.freeze()
+        two = [Statement(UPDATE, ("1", "a")), Statement(UPDATE, ("2", "a"))]
+        with pytest.raises(UnknownOutcome):
+            await asyncio.wait_for(pool.write(two), 5)
+        proxy.thaw()
+        async with asyncio.timeout(10):
+            assert await pool.write([Statement(UPDATE, ("3", "a"))]) == [1]
+            proxy.freeze()
+            with pytest.raises(UnknownOutcome):
+                await pool.select(Statement("SELECT v FROM kv", ()))
+        proxy.thaw()
+        assert await values(pool) == {"a": "3"}
+    await proxy.cut()
 
 
 async def test_nobody_at_the_port():

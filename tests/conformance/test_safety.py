@@ -9,6 +9,7 @@ from contextlib import closing
 
 import aiohttp
 import pytest
+import redis
 
 from .coordinators import admin_connection
 from .dtm import Dtm, Sender, new_gid
@@ -34,6 +35,9 @@ async def test_bad_requests_are_refused_and_store_nothing(embedded, participants
         "cycle": {"custom_data": {"orders": {"0": [1], "1": [0]}, "concurrent": True}},
         "against the sequence": {"custom_data": {"orders": {"0": [1]}}},
         "retry_limit": {"retry_limit": -1},
+        "request_timeout": {"request_timeout": 2**40},
+        "timeout_to_fail": {"timeout_to_fail": 2**40},
+        "retry_interval": {"retry_interval": 2**40},
     }
     for name, options in bad.items():
         gid = new_gid()
@@ -44,7 +48,8 @@ async def test_bad_requests_are_refused_and_store_nothing(embedded, participants
     assert (await sender.saga("", "1")).code == 500
     assert (await sender.saga("g" * 129, "1")).code == 500
     assert (await sender.send("submit", new_gid(), "tcc", [])).code == 500
-    assert (await sender.message(new_gid(), "1", custom_data={"delay": -1})).code == 500
+    for delay in (-1, 2**40):
+        assert (await sender.message(new_gid(), "1", custom_data={"delay": delay})).code == 500
 
 
 async def test_a_body_without_end_is_refused(embedded):
@@ -109,9 +114,9 @@ async def test_a_repeated_submit_is_a_retry_and_keeps_the_interval(embedded, par
     sender, gid = Sender(embedded, participants, "grpc"), new_gid()
     participants.script(gid, "a2", *[ERROR] * 4, OK)
     for _ in range(4):
-        assert (await sender.saga(gid, "1", "2", retry_interval=30, wait_result=True)).code == 409
-        assert (await embedded.transaction(gid))["next_cron_interval"] == 60
-    assert (await sender.saga(gid, "1", "2", retry_interval=30, wait_result=True)).code == 200
+        assert (await sender.saga(gid, "1", "2", retry_interval=14, wait_result=True)).code == 409
+        assert (await embedded.transaction(gid))["next_cron_interval"] == 28
+    assert (await sender.saga(gid, "1", "2", retry_interval=14, wait_result=True)).code == 200
     assert participants.names(gid) == ["a1", *["a2"] * 5]
     assert (await sender.saga(gid, "1", "2")).message == "current status 'succeed', cannot sumbmit. FAILURE"
 
@@ -142,6 +147,7 @@ async def test_metrics_know_routes_only(embedded, participants):
     assert 'dtm_server_process_total{api="query",status="ok",type="http"}' in text
     assert "gid=" not in text
     assert "dtm_transaction_process_total" in text
+    assert 'dtm_server_info{version="' in text
 
 
 async def test_a_store_that_refuses_is_an_error(coordinators, spaces, participants, stack):
@@ -160,6 +166,35 @@ async def test_a_store_that_refuses_is_an_error(coordinators, spaces, participan
         cursor.execute(f"RENAME TABLE {table}_gone TO {table}")
     assert await dtm.transaction(gid) is None
     await dtm.close()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+async def test_what_cannot_be_read_holds_up_nobody(driver, coordinators, spaces, participants, stack):
+    """Transactions that are due together are leased together, also the next time: a bad one must not spoil the rest."""
+    space = spaces(driver)
+    coordinator = coordinators(space)
+    await coordinator.wait_ready()
+    dtm, bad, good = Dtm(coordinator.http, coordinator.grpc), new_gid("bad"), new_gid("good")
+    sender = Sender(dtm, participants, "grpc")
+    participants.script(good, "a1", ONGOING, OK)
+    for gid in (bad, good):
+        await sender.message(gid, "1", call="prepare", asks="q", timeout_to_fail=2)
+    spoil(stack, space, bad)
+    await dtm.until(good, "succeed", 15)
+    assert participants.names(bad) == []
+    await dtm.close()
+
+
+def spoil(stack, space, gid):
+    """Writes what no coordinator can read over a transaction."""
+    if space.driver == "redis":
+        account = stack.redis()
+        with redis.Redis(host=account.host, port=account.port, password=account.password) as client:
+            assert client.set(f"{space.environment['STORE_REDIS_PREFIX']}_g_{gid}", "{")
+        return
+    with closing(admin_connection(stack)) as connection, connection.cursor() as cursor:
+        table = f"{space.environment['STORE_DB']}.trans_global"
+        assert cursor.execute(f"UPDATE {table} SET options='{{' WHERE gid=%s", (gid,)) == 1
 
 
 @pytest.mark.slow
