@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from operator import itemgetter
 from typing import TypeVar
 
@@ -29,6 +29,8 @@ Value = TypeVar("Value")
 _CONFLICTS = {1205, 1213}
 _AWAY = {1040, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 2002, 2003, 2006, 2013, 2014, 2055}
 _ATTEMPTS = 8
+# A machine that is gone sends no farewell: without an end to the wait, a pool's connections would hang for minutes.
+_ANSWER_SECONDS = 15.0
 
 
 class Database:
@@ -65,7 +67,7 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection for single statements that see what is committed."""
         try:
-            async with self._read.connect() as connection:
+            async with asyncio.timeout(_ANSWER_SECONDS), self._read.connect() as connection:
                 yield connection
         except (DBAPIError, PoolTimeout, OSError) as error:
             if _away(error):
@@ -76,7 +78,7 @@ class Database:
         """Runs `work` in one transaction and commits; any error rolls back.
 
         Deadlocks, lock waits and connections found dead before the commit are tried again, so `work` must have no
-        effect outside the transaction. A connection lost during the commit is an UnknownOutcome.
+        effect outside the transaction. A connection lost or silent during the commit is an UnknownOutcome.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -92,11 +94,15 @@ class Database:
         raise AssertionError("unreachable")
 
     async def _once(self, work: Callable[[AsyncConnection], Awaitable[Value]]) -> Value:
-        async with self._write.connect() as connection:
+        async with AsyncExitStack() as checkout:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                connection = await checkout.enter_async_context(self._write.connect())
             try:
-                value = await work(connection)
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    value = await work(connection)
             except BaseException:
-                await connection.rollback()
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    await connection.rollback()
                 raise
             else:
                 await self._commit(connection)
@@ -104,7 +110,8 @@ class Database:
 
     async def _commit(self, connection: AsyncConnection) -> None:
         try:
-            await connection.commit()
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await connection.commit()
         except (DBAPIError, OSError) as error:
             if _away(error):
                 raise UnknownOutcome("the database went away during the commit") from error
