@@ -5,6 +5,6 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{name}"
-        for name in ("cases_api", "cases_calls", "cases_saga", "cases_message", "dtm", "participants")
+        for name in ("cases_api", "cases_calls", "cases_saga", "cases_message", "cases_crash", "dtm", "participants")
     )
 )

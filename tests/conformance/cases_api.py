@@ -9,7 +9,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from .cases import case
 from .dtm import new_gid
-from .participants import ONGOING
+from .participants import ERROR, FAILURE, ONGOING
 
 
 @case(1, "http")
@@ -97,13 +97,23 @@ async def abort_of_a_prepared_message(dtm, sender, participants):
 
 @case(9)
 async def a_saga_cannot_be_aborted(dtm, sender, participants):
-    gid = new_gid()
-    for call, status in (("prepare", "prepared"), ("submit", "succeed")):
-        await sender.saga(gid, "1", call=call, wait_result=True)
+    answers = {
+        "prepared": {},
+        "submitted": {"a1": ONGOING},
+        "aborting": {"a1": FAILURE, "c1": ERROR},
+        "succeed": {},
+        "failed": {"a1": FAILURE},
+    }
+    for status, given in answers.items():
+        gid = new_gid()
+        for name, answer in given.items():
+            participants.script(gid, name, answer)
+        await sender.saga(gid, "1", call="prepare" if status == "prepared" else "submit", wait_result=True)
         assert await dtm.status(gid) == status
         reply = await sender.send("abort", gid, "saga", [])
         expected = f"trans type: 'saga' current status '{status}', cannot abort. FAILURE"
         assert (reply.code, reply.message) == (409, expected)
+        assert await dtm.status(gid) == status
 
 
 @case(10)

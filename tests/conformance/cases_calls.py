@@ -8,7 +8,7 @@ import grpc
 
 from .cases import case
 from .dtm import new_gid
-from .participants import OK, after, grpc_answer, http_answer
+from .participants import FAILURE, OK, after, grpc_answer, http_answer
 from .patience import slack
 
 
@@ -34,6 +34,17 @@ async def empty_payload_and_empty_urls(dtm, sender, participants):
     assert (await sender.send("submit", gid, "saga", steps, ["", ""], wait_result=True)).code == 200
     (call,) = participants.calls(gid)
     assert (call.method, call.body, call.query["branch_id"]) == ("GET", b"", "02")
+
+
+@case(14)
+async def empty_compensations_are_done_without_a_call(dtm, sender, participants):
+    gid = new_gid()
+    participants.script(gid, "a2", FAILURE)
+    steps = [{"action": sender.url(name), "compensate": ""} for name in ("a1", "a2")]
+    assert (await sender.send("submit", gid, "saga", steps, wait_result=True)).code == 409
+    await dtm.until(gid, "failed")
+    assert participants.names(gid) == ["a1", "a2"]
+    assert [status for _, op, status in await dtm.rows(gid) if op == "compensate"] == ["succeed"] * 2
 
 
 @case(15, "grpc")

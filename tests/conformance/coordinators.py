@@ -85,8 +85,8 @@ class Coordinator:
     space: StoreSpace
     folder: Path
     binary: str = ""
-    http: str = field(default_factory=lambda: f"127.0.0.1:{_free_port()}")
-    grpc: str = field(default_factory=lambda: f"127.0.0.1:{_free_port()}")
+    http: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
+    grpc: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -133,7 +133,7 @@ class Coordinator:
         return self.process.wait(60)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -40,6 +40,7 @@ class Dtm:
 
     def __init__(self, http: str, grpc_address: str) -> None:
         self.url = f"http://{http}/api"
+        self.grpc_address = grpc_address
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
         self._channel = grpc.aio.insecure_channel(grpc_address)
         self.stub = dtm_pb2_grpc.DtmStub(self._channel)

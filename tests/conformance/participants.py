@@ -66,11 +66,15 @@ class Call:
     answer: Answer | None = None
 
 
+# What a participant does with a call; its answer.
+Work = Callable[[Call], Awaitable[Answer]]
+
+
 class Participants:
     """Serves `/<name>` over HTTP and `/conformance.Busi/<name>` over gRPC. Unscripted calls are answered OK."""
 
     def __init__(self) -> None:
-        self._scripts: dict[tuple[str, str], list[Answer]] = {}
+        self._scripts: dict[tuple[str, str], list[Answer | Work]] = {}
         self._calls: dict[str, list[Call]] = defaultdict(list)
         self._changed = asyncio.Condition()
         self._runner: web.AppRunner | None = None
@@ -100,8 +104,8 @@ class Participants:
     def grpc(self, name: str) -> str:
         return f"{HOST}:{self.grpc_port}/{SERVICE}/{name}"
 
-    def script(self, gid: str, name: str, *answers: Answer) -> None:
-        """The answers to the calls of that name in turn; the last one is repeated."""
+    def script(self, gid: str, name: str, *answers: Answer | Work) -> None:
+        """The answers to the calls of that name in turn, or what finds them; the last one is repeated."""
         self._scripts[gid, name] = list(answers)
 
     def calls(self, gid: str, name: str = "") -> list[Call]:
@@ -129,6 +133,8 @@ class Participants:
         answers = self._scripts.get((call.gid, call.name), [OK])
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         try:
+            if not isinstance(answer, Answer):
+                answer = await answer(call)
             if answer.wait:
                 await answer.wait()
         except asyncio.CancelledError:
