@@ -22,9 +22,11 @@ async def coordinator_of(target, spaces, coordinators, space=None):
     coordinator = coordinators(space or spaces(driver), original=origin == "original")
     await coordinator.wait_ready()
     dtm = Dtm(coordinator.http, coordinator.grpc)
-    yield coordinator, dtm
-    await dtm.close()
-    coordinator.stop()
+    try:
+        yield coordinator, dtm
+    finally:
+        await dtm.close()
+        coordinator.stop()
 
 
 @crash_case(36)

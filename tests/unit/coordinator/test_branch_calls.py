@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 import pytest
+from aiohttp import web
 
 from services.coordinator.branch_calls import BranchCaller, Origin, Result, classify_grpc, classify_http, refusal
 
@@ -63,3 +64,25 @@ async def test_urls_that_nobody_can_call_are_errors(url):
     empty = await caller.call(Origin("g", "saga", "grpc", {}, 1), "", "01", "action", b"")
     assert empty.result is Result.SUCCESS
     await caller.close()
+
+
+async def test_a_header_of_the_transaction_takes_the_place_of_ours():
+    received = []
+
+    async def answer(request):
+        received.append(request.headers)
+        return web.Response()
+
+    server = web.ServerRunner(web.Server(answer))
+    await server.setup()
+    await web.TCPSite(server, "127.0.0.1", 0).start()
+    caller = BranchCaller()
+    await caller.open()
+    origin = Origin("g", "saga", "http", {"content-type": "text/plain", "X-Trace": "t"}, 5)
+    url = f"http://127.0.0.1:{server.addresses[0][1]}/a"
+    assert (await caller.call(origin, url, "01", "action", b"{}")).result is Result.SUCCESS
+    assert received[0].getall("Content-Type") == ["text/plain"]
+    assert received[0].getall("Accept") == ["application/json"]
+    assert received[0]["X-Trace"] == "t"
+    await caller.close()
+    await server.cleanup()
