@@ -25,7 +25,7 @@ _CHANNEL_OPTIONS = [
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 5_000),
 ]
-_HTTP_HEADERS = {"content-type": "application/json", "accept": "application/json"}
+_HTTP_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
 class Result(enum.Enum):
@@ -127,7 +127,7 @@ class BranchCaller:
             "POST" if payload else "GET",
             full,
             data=payload or None,
-            headers=_HTTP_HEADERS | {key.lower(): value for key, value in origin.headers.items()},
+            headers={**_HTTP_HEADERS, **origin.headers},
             timeout=aiohttp.ClientTimeout(total=origin.timeout),
         ) as response:
             return classify_http(response.status, await response.text(errors="replace"))
