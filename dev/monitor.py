@@ -59,6 +59,11 @@ class Monitor:
         ]
         return found
 
+    def exemplars(self, selector: str, start: float, end: float) -> list[dict[str, Any]]:
+        """The exemplars of some series over time, each with `labels` and `value`."""
+        found = self._ask("query_exemplars", query=selector, start=start, end=end)
+        return [exemplar for series in found for exemplar in series["exemplars"]]
+
     def targets(self) -> dict[str, str]:
         """Health by `service instance`: up, down or unknown."""
         active = self._ask("targets", state="active")["activeTargets"]
@@ -77,7 +82,8 @@ class Monitor:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                if all(health != "unknown" for health in self.targets().values()):
+                found = self.targets()  # none at first
+                if found and "unknown" not in found.values():
                     return
             except OSError:
                 pass
