@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
+import signal
+
+import pytest
 
 from dev.layout import SERVICES
 from tests.shop import new_number, purchase
@@ -24,7 +28,20 @@ def logged(stack, since: dict[str, int]) -> str:
     return "".join(parts)
 
 
-async def test_nobodys_data_and_no_secret_is_logged(shop, stack):
+@pytest.fixture
+def at_debug(stack):
+    """Every service logs all it can, as long as the test runs."""
+    signal_services(stack, signal.SIGUSR1)
+    yield
+    signal_services(stack, signal.SIGUSR2)
+
+
+def signal_services(stack, number: int) -> None:
+    for name in SERVICES:
+        os.kill(stack.processes.pid(name), number)
+
+
+async def test_nobodys_data_and_no_secret_is_logged(shop, stack, at_debug):
     before = sizes(stack)
     mark, phone = secrets.token_hex(6), str(new_number())[:9]
     person = {
@@ -47,6 +64,7 @@ async def test_nobodys_data_and_no_secret_is_logged(shop, stack):
     await asyncio.gather(*(shop.submit(purchase(user, product)) for _ in range(3)))
     await shop.get(f"/order/order-{mark}")
     text = logged(stack, before)
+    assert '"level":"debug"' in text
     assert mark not in text
     assert phone not in text
     passwords = [path.read_text() for path in (stack.layout.folder / "secrets").iterdir() if path.is_file()]

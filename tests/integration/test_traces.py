@@ -9,11 +9,15 @@ import asyncio
 import json
 import os
 import secrets
+import shutil
+import signal
+import time
 from collections import Counter
 
 import pytest
 
 from dev.layout import SERVICES
+from dev.monitor import Monitor
 from tests.shop import eventually, new_number, purchase
 
 BRANCHES = {
@@ -21,6 +25,16 @@ BRANCHES = {
     "eshop.pay.v1.PayBranches/CreatePayments": "eshop-pay",
     "eshop.order.v1.OrderBranches/CreateOrders": "eshop-order",
 }
+# Of an order's way, by the process that measures them.
+LATENCIES = (
+    'eshop_http_request_duration_seconds{service="gateway", route="/api/v1/order/submit"}',
+    'eshop_batch_wait_seconds{service="gateway", batcher="gateway.SubmitMany"}',
+    'eshop_batch_duration_seconds{service="gateway", batcher="gateway.SubmitMany"}',
+    'eshop_grpc_server_duration_seconds{service="order", method="/eshop.order.v1.OrderService/SubmitMany"}',
+    'eshop_batch_duration_seconds{service="order", batcher="placement"}',
+    'eshop_saga_duration_seconds{service="order", outcome="succeed"}',
+    'eshop_grpc_server_duration_seconds{service="stock", method="/eshop.stock.v1.StockBranches/Deduct"}',
+)
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +230,34 @@ async def test_a_batch_links_to_each_of_its_members(shop, caller):
         [batch_id] = links(root)
         assert_linked(root, batches[batch_id])
     assert sum(len(batch["links"]) for batch in batches.values()) == len(sent)
+
+
+@pytest.mark.skipif(not shutil.which("prometheus"), reason="prometheus is not installed")
+async def test_prometheus_leads_from_every_latency_to_the_trace(shop, caller):
+    monitor, start = Monitor(shop.stack), time.time()
+    trace_id, _ = await caller.post("/order/submit", purchase(new_number(), await shop.product(5)))
+    await asyncio.to_thread(monitor.start)  # returns after the first scrape
+    try:
+        for selector in LATENCIES:
+            series = selector.replace("{", "_bucket{")
+            found = await asyncio.to_thread(monitor.exemplars, series, start, time.time() + 5)
+            assert trace_id in {exemplar["labels"]["trace_id"] for exemplar in found}, selector
+    finally:
+        await asyncio.to_thread(monitor.stop)
+
+
+async def test_the_log_leads_from_the_order_to_its_saga_and_its_trace(shop, caller, stack):
+    order = stack.processes.pid("order")
+    os.kill(order, signal.SIGUSR1)
+    try:
+        trace_id, data = await caller.post("/order/submit", purchase(new_number(), await shop.product(5)))
+    finally:
+        os.kill(order, signal.SIGUSR2)
+    trace = await caller.trace(trace_id, "POST /api/v1/order/submit")
+    lines = map(json.loads, stack.layout.log("order").read_text().splitlines())
+    [line] = [line for line in lines if data["orderID"] in line.get("orders", ())]
+    assert (line["event"], line["trace_id"]) == ("saga", trace_id)
+    assert line["gid"] == trace.one("saga")["attributes"]["dtm.gid"]
 
 
 async def test_what_is_not_sampled_leaves_no_span(shop, caller, spans):
