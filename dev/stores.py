@@ -139,7 +139,7 @@ class Kafka:
     def _format(self, virtual_machine: tuple[str, ...], configuration: Path, data: Path) -> None:
         shutil.rmtree(data, ignore_errors=True)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(configuration))
+        tool = ("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(configuration))
         run = subprocess.run([*virtual_machine, *tool], capture_output=True, text=True, check=False)
         if run.returncode:
             raise StackError(f"Kafka cannot format {data}: {first_error(run.stdout + run.stderr)}")
