@@ -74,6 +74,7 @@ class GrpcChannel:
             await asyncio.wait_for(self._current.channel_ready(), max(0.0, left))
         except TimeoutError:
             raise Unavailable(f"{self.name} cannot be reached; try again") from None
+        self._lost_at = None
 
     def _connect(self) -> None:
         self._current = grpc.aio.insecure_channel(self._target, options=self._options)
